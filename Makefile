@@ -1,0 +1,76 @@
+# `make help` lists the commands. Every command makes the environment first, if it is missing or out of date.
+PYTHON ?= python3
+VENV ?= .venv
+# TORCH=cpu takes the CPU build of torch (0.2 GB) instead of the one with CUDA (several GB on Linux).
+TORCH ?=
+# Set BOOK_OUTPUT to build somewhere else.
+BOOK_OUTPUT ?= .
+
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+PY := $(BIN)/python
+READY := $(VENV)/ready
+HTML := $(BOOK_OUTPUT)/_build/html
+BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.yml \
+	--path-output $(BOOK_OUTPUT) -W -n --keep-going
+
+.DEFAULT_GOAL := help
+.PHONY: help environment check-env book serve test test-fast notebooks lint format bench clips repo-url clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-14s %s\n", $$1, $$2}'
+
+$(READY): requirements.txt requirements-nodeps.txt pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)
+ifeq ($(TORCH),cpu)
+	$(PY) -m pip install --index-url https://download.pytorch.org/whl/cpu $(shell grep -E '^torch(audio)?==' requirements.txt)
+endif
+	$(PY) -m pip install --requirement requirements.txt
+	$(PY) -m pip install --no-deps --requirement requirements-nodeps.txt
+	$(PY) -m pip install --no-deps --editable .
+	$(PY) -m musiclang.environment --mend
+	touch $@
+
+environment: $(READY)  ## make the Python environment in .venv (TORCH=cpu: without CUDA)
+
+check-env: $(READY)  ## say what works here ([OK]) and what does not ([FAIL]), with the mend
+	$(PY) -m musiclang.environment
+
+book: $(READY)  ## execute all notebooks and build the book
+	$(BUILD)
+	@echo "The book is in $(HTML): open $(HTML)/index.html, or run: make serve"
+
+serve: book  ## build the book and serve it on http://localhost:8000
+	$(PY) -m http.server --bind 127.0.0.1 --directory $(HTML) 8000
+
+test: $(READY) lint  ## run every test: package, notebooks without a network, book, pages in a browser
+	$(PY) tests/find_browser.py
+	$(PY) -m pytest
+
+test-fast: $(READY) lint  ## run the tests that neither execute notebooks nor build the book
+	$(PY) -m pytest -m "not slow"
+
+lint: $(READY)  ## check code style and spelling
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/codespell
+
+format: $(READY)  ## mend code style, and strip outputs from notebooks
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(PY) tests/strip_notebooks.py
+
+bench: $(READY)  ## measure time and memory of the notebooks and the weight of the pages
+	$(PY) tests/bench.py
+
+repo-url: $(READY)  ## make URL=... the address of the repository in config and notebooks
+	$(PY) book/_ext/repository.py "$(URL)"
+
+clips: $(READY)  ## make the clips again from scores, sound fonts and recordings (see recipes/)
+	$(PY) recipes/clips.py --output musiclang/data/clips
+
+clean:  ## delete the built book; .venv stays
+	rm -rf $(BOOK_OUTPUT)/_build

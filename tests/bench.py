@@ -1,0 +1,108 @@
+"""Measure what a reader waits for, and write the tables of the page on running times: ``make bench``.
+
+Each notebook is executed in a process of its own with an empty cache. The book is built twice, the second time
+after an edit to one page.
+"""
+
+import csv
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from test_notebooks import NOTEBOOKS
+
+ROOT = Path(__file__).parents[1]
+TABLES = ROOT / "book" / "appendices"
+BUILD = [
+    sys.executable,
+    "-m",
+    "jupyter_book",
+    "build",
+    ".",
+    "--config",
+    "book/_config.yml",
+    "--toc",
+    "book/_toc.yml",
+]
+
+
+def measure(command: list[str], folder: Path) -> tuple[float, float]:
+    """Run a command and return its seconds and the peak memory of it and its children in MB."""
+    start, peak = time.perf_counter(), 0
+    process = psutil.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while process.poll() is None:
+        peak = max(peak, memory(process))
+        time.sleep(0.1)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {process.stderr.read().decode()[-2000:]}")
+    return time.perf_counter() - start, peak / 1e6
+
+
+def memory(process: psutil.Process) -> int:
+    """Return the resident memory of a process and its children in bytes."""
+    total = 0
+    try:
+        for part in (process, *process.children(recursive=True)):
+            total += part.memory_info().rss
+    except psutil.NoSuchProcess:  # it ended between the listing and the question
+        pass
+    return total
+
+
+def write(name: str, rows: list[dict]) -> None:
+    """Write a table and print it."""
+    with (TABLES / name).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    print((TABLES / name).read_text(encoding="utf-8"))
+
+
+def bench_notebooks() -> list[dict]:
+    """Execute every notebook, and return its time and memory."""
+    rows = []
+    for notebook in NOTEBOOKS:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [
+                sys.executable,
+                "-m",
+                "jupyter",
+                "execute",
+                "--output",
+                f"{folder}/done.ipynb",
+                str(notebook),
+            ]
+            seconds, megabytes = measure(command, ROOT)
+        rows.append(
+            {"notebook": notebook.stem, "seconds": round(seconds, 1), "peak memory (MB)": round(megabytes)}
+        )
+    total = {"notebook": "together", "seconds": round(sum(row["seconds"] for row in rows), 1)}
+    return [*rows, total | {"peak memory (MB)": max(row["peak memory (MB)"] for row in rows)}]
+
+
+def bench_build() -> list[dict]:
+    """Build the book from nothing, then again after an edit to one page."""
+    with tempfile.TemporaryDirectory() as output:
+        command = [*BUILD, "--path-output", output]
+        cold, _ = measure(command, ROOT)
+        page = ROOT / "book" / "appendices" / "glossary.md"
+        page.touch()
+        warm, _ = measure(command, ROOT)
+        html = Path(output) / "_build" / "html"
+        pages = sum(path.stat().st_size for path in html.rglob("*") if path.is_file())
+    return [
+        {"what": "build, all notebooks executed (s)", "value": round(cold, 1)},
+        {"what": "build after an edit to one page (s)", "value": round(warm, 1)},
+        {"what": "the whole built book (MB)", "value": round(pages / 1e6, 1)},
+        {"what": "processor cores", "value": psutil.cpu_count()},
+        {"what": "Python", "value": platform.python_version()},
+    ]
+
+
+if __name__ == "__main__":
+    write("bench_notebooks.csv", bench_notebooks())
+    write("bench_build.csv", bench_build())

@@ -1,0 +1,82 @@
+"""What several tests share: the root of the repository, the built book, a browser."""
+
+import http.server
+import os
+import subprocess
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: executes notebooks or builds the book")
+    config.addinivalue_line(
+        "markers", "exact: needs the exact versions of requirements.txt, laion-clap and audiocraft"
+    )
+
+
+def offline(log: Path, *python_path: Path) -> dict[str, str]:
+    """Return an environment in which Python cannot reach the network, and writes each attempt to ``log``."""
+    folders = [ROOT / "tests" / "no_network", *python_path]
+    variables = {
+        "PYTHONPATH": os.pathsep.join(map(str, folders)),
+        "NETWORK_LOG": str(log),
+        "MUSICLANG_TIER": "mini",
+    }
+    return os.environ | variables
+
+
+def build(root: Path, output: Path, log: Path) -> subprocess.CompletedProcess:
+    """Build the book of ``root`` as ``make book`` does, without a network."""
+    command = [sys.executable, "-m", "jupyter_book", "build", "."]
+    command += ["--config", "book/_config.yml", "--toc", "book/_toc.yml", "--path-output", str(output)]
+    command += ["-W", "-n", "--keep-going"]
+    return subprocess.run(command, cwd=root, env=offline(log), capture_output=True, text=True)
+
+
+@pytest.fixture(scope="session")
+def built_book(tmp_path_factory) -> Path:
+    """The folder of the built pages; everything was executed anew, without a network."""
+    output = tmp_path_factory.mktemp("book")
+    done = build(ROOT, output, output / "network.log")
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    attempts = output / "network.log"
+    assert not attempts.exists(), f"the build asked for {attempts.read_text()}"
+    return output / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def site(built_book) -> str:
+    """The address at which the built book is served."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=built_book))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium. Without one the tests are skipped on a reader's machine, and fail in CI."""
+    from find_browser import find_browser
+    from playwright.sync_api import sync_playwright
+
+    path = find_browser()
+    if path is None:
+        reason = "no Chromium found: install one, or set CHROMIUM to its path"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+        arguments += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+        chromium = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield chromium
+        chromium.close()

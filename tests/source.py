@@ -1,0 +1,148 @@
+"""What the sources of the book must hold to: each function takes the root of a tree and returns its problems.
+
+A problem is a sentence that names the file. ``tests/test_source.py`` runs the functions on the book, and on
+copies of it that were broken on purpose.
+"""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+import yaml
+from pybtex.database import parse_file
+
+CITATION = re.compile(r"\{cite(?::[a-z]+)?\}`([^`]+)`")
+FIGURE = re.compile(r"^(`{3,}|:{3,})\{(?:figure|image)\}[^\n]*\n(.*?)^\1", re.MULTILINE | re.DOTALL)
+ALT = re.compile(r"^(?::alt: *|alt: *)(\S.*)$", re.MULTILINE)
+MARKDOWN_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
+KEY = re.compile(r"[a-z]+\d{4}[a-z0-9]+")
+ABSOLUTE_PATH = re.compile(r"(?<![\w.:/<])/(?:home|root|Users|work|tmp|mnt|content|usr|opt)/|[A-Z]:\\\\")
+SHORTEST_ALT = 30  # characters: a sentence, not a label
+LARGEST_FILE = 1_000_000  # bytes, outside of musiclang/data
+
+
+def contents(root: Path) -> set[str]:
+    """Return the files that the table of contents names, without their endings."""
+    toc = yaml.safe_load((root / "book" / "_toc.yml").read_text(encoding="utf-8"))
+
+    def files(entry):
+        if isinstance(entry, dict):
+            for key, value in entry.items():
+                if key in ("file", "root"):
+                    yield value
+                elif isinstance(value, list):
+                    for part in value:
+                        yield from files(part)
+
+    return set(files(toc))
+
+
+def page_files(root: Path) -> list[Path]:
+    """Return every page and notebook."""
+    found = [*(root / "book").rglob("*.md"), *(root / "notebooks").rglob("*.ipynb")]
+    return sorted(p for p in found if not {"_build", ".ipynb_checkpoints"} & set(p.parts))
+
+
+def text_of(path: Path) -> str:
+    """Return the prose of a page or notebook."""
+    if path.suffix == ".md":
+        return path.read_text(encoding="utf-8")
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def contents_problems(root: Path) -> list[str]:
+    """Pages missing from the contents, and entries of the contents without a page."""
+    listed = contents(root)
+    present = {path.relative_to(root).with_suffix("").as_posix() for path in page_files(root)}
+    return [f"{name} is not in book/_toc.yml" for name in sorted(present - listed)] + [
+        f"book/_toc.yml names {name}, which does not exist" for name in sorted(listed - present)
+    ]
+
+
+def citation_problems(root: Path) -> list[str]:
+    """Citations without an entry, and entries that are unused, doubled, misnamed or incomplete."""
+    entries = parse_file(root / "book" / "references.bib").entries
+    cited = {}
+    for path in page_files(root):
+        for group in CITATION.findall(text_of(path)):
+            for key in group.split(","):
+                cited.setdefault(key.strip(), path)
+    problems = [
+        f"{path}: no entry for the citation {key}" for key, path in cited.items() if key not in entries
+    ]
+    problems += [f"references.bib: {key} is never cited" for key in entries if key not in cited]
+    titles = Counter(re.sub(r"\W", "", entry.fields.get("title", "")).lower() for entry in entries.values())
+    for key, entry in entries.items():
+        fields = {name for name, value in entry.fields.items() if value} | (
+            {"author"} if entry.persons else set()
+        )
+        problems += [
+            f"references.bib: {key} lacks {name}"
+            for name in ("author", "title", "year")
+            if name not in fields
+        ]
+        if not fields & {"doi", "eprint", "url", "isbn"}:
+            problems.append(f"references.bib: {key} has no doi, eprint, url or isbn")
+        if not KEY.fullmatch(key):
+            problems.append(f"references.bib: {key} is not of the form surname2024word")
+        if titles[re.sub(r"\W", "", entry.fields.get("title", "")).lower()] > 1:
+            problems.append(f"references.bib: {key} has the title of another entry")
+    return problems
+
+
+def figure_problems(root: Path) -> list[str]:
+    """Figures without a text alternative that is a sentence."""
+    problems = []
+    for path in page_files(root):
+        text = text_of(path)
+        alts = [(match[0].splitlines()[0], ALT.search(match[2])) for match in FIGURE.finditer(text)]
+        found = [(what, alt[1] if alt else "") for what, alt in alts]
+        found += [(match[0], match[1]) for match in MARKDOWN_IMAGE.finditer(text)]
+        if path.suffix == ".ipynb":
+            for cell in nbformat.read(path, as_version=4).cells:
+                mystnb = cell.metadata.get("mystnb", {})
+                if cell.cell_type == "code" and ("figure" in mystnb or "plt.subplots" in cell.source):
+                    found.append((f"the cell {cell.source[:40]!r}", mystnb.get("image", {}).get("alt", "")))
+        problems += [
+            f"{path}: {what} has no alt text that is a sentence"
+            for what, alt in found
+            if len(alt) < SHORTEST_ALT
+        ]
+    return problems
+
+
+def notebook_problems(root: Path) -> list[str]:
+    """Notebooks with outputs, widget state, absolute paths, empty cells or another set-up cell than the rest."""
+    problems, setups = [], Counter()
+    paths = sorted((root / "notebooks").rglob("*.ipynb"))
+    for path in paths:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        if any(cell["outputs"] or cell["execution_count"] for cell in code):
+            problems.append(f"{path} has outputs: run make format")
+        if unknown := set(notebook["metadata"]) - {"kernelspec", "language_info"}:
+            problems.append(f"{path} has metadata {', '.join(sorted(unknown))}: run make format")
+        sources = ["".join(cell["source"]) for cell in notebook["cells"]]
+        problems += [
+            f"{path} has the absolute path {m[0]}" for s in sources for m in ABSOLUTE_PATH.finditer(s)
+        ]
+        if not all(source.strip() for source in sources):
+            problems.append(f"{path} has an empty cell")
+        setups["".join(code[0]["source"])] += 1
+    if len(setups) > 1:
+        problems.append(
+            f"the first code cell of the {len(paths)} notebooks has {len(setups)} versions, not one"
+        )
+    return problems
+
+
+def size_problems(root: Path, files: list[Path]) -> list[str]:
+    """Files over 1 MB outside of ``musiclang/data``."""
+    return [
+        f"{path} has {(root / path).stat().st_size / 1e6:.1f} MB"
+        for path in files
+        if not path.is_relative_to("musiclang/data") and (root / path).stat().st_size > LARGEST_FILE
+    ]

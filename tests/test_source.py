@@ -1,0 +1,156 @@
+"""The sources of the book hold to its rules, and each rule is seen to be broken by a book that breaks it."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import nbformat
+import pytest
+import source
+from conftest import ROOT
+
+RULES = [
+    source.contents_problems,
+    source.citation_problems,
+    source.figure_problems,
+    source.notebook_problems,
+]
+
+
+def tracked_files() -> list[Path]:
+    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [Path(line) for line in listing.splitlines() if (ROOT / line).is_file()]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_book_follows_rule(rule):
+    assert rule(ROOT) == []
+
+
+def test_no_large_file():
+    files = tracked_files()
+    assert len(files) > 30
+    assert source.size_problems(ROOT, files) == []
+
+
+def test_large_file_is_found(tmp_path):
+    (tmp_path / "large.bin").write_bytes(bytes(source.LARGEST_FILE + 1))
+    assert source.size_problems(tmp_path, [Path("large.bin")]) == ["large.bin has 1.0 MB"]
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    """A copy of the book's sources, to be broken."""
+    for folder in ("book", "notebooks"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+def edit_notebook(root: Path, change) -> None:
+    path = next((root / "notebooks").rglob("*.ipynb"))
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook)
+    nbformat.write(notebook, path)
+
+
+def first_code(notebook):
+    return next(cell for cell in notebook.cells if cell.cell_type == "code")
+
+
+def edit(root: Path, name: str, old: str, new: str) -> None:
+    path = root / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def append(root: Path, text: str) -> None:
+    path = root / "book" / "intro.md"
+    path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+
+ENTRY = "@article{doe2024word, title={A}, author={Doe, J.}, year={2024}, doi={1}}\n"
+BREAKS = {
+    "page not in the contents": (
+        source.contents_problems,
+        lambda root: (root / "book" / "extra.md").write_text("# Extra\n"),
+        "book/extra is not in",
+    ),
+    "contents without a page": (
+        source.contents_problems,
+        lambda root: (root / "book" / "appendices" / "glossary.md").unlink(),
+        "names book/appendices/glossary",
+    ),
+    "citation without an entry": (
+        source.citation_problems,
+        lambda root: append(root, "\n{cite:p}`nobody2024nothing`\n"),
+        "no entry for the citation nobody2024nothing",
+    ),
+    "entry never cited": (
+        source.citation_problems,
+        lambda root: edit(root, "book/references.bib", "@", ENTRY + "@"),
+        "doe2024word is never cited",
+    ),
+    "figure without alt text": (
+        source.figure_problems,
+        lambda root: append(root, "\n```{figure} img/overview.svg\n:name: x\nCaption\n```\n"),
+        "has no alt text",
+    ),
+    "image without alt text": (
+        source.figure_problems,
+        lambda root: append(root, "\n![](img/overview.svg)\n"),
+        "has no alt text",
+    ),
+    "plot without alt text": (
+        source.figure_problems,
+        lambda root: edit_notebook(
+            root, lambda nb: nb.cells.append(nbformat.v4.new_code_cell("fig, ax = plt.subplots()"))
+        ),
+        "has no alt text",
+    ),
+    "notebook with outputs": (
+        source.notebook_problems,
+        lambda root: edit_notebook(
+            root, lambda nb: first_code(nb).outputs.append(nbformat.v4.new_output("stream", text="x"))
+        ),
+        "has outputs",
+    ),
+    "notebook with widget state": (
+        source.notebook_problems,
+        lambda root: edit_notebook(root, lambda nb: nb.metadata.update(widgets={})),
+        "has metadata widgets",
+    ),
+    "absolute path": (
+        source.notebook_problems,
+        lambda root: edit_notebook(
+            root, lambda nb: nb.cells.append(nbformat.v4.new_code_cell("open('/home/me/x.wav')"))
+        ),
+        "has the absolute path",
+    ),
+    "empty cell": (
+        source.notebook_problems,
+        lambda root: edit_notebook(root, lambda nb: nb.cells.append(nbformat.v4.new_code_cell(" "))),
+        "has an empty cell",
+    ),
+    "another set-up cell": (
+        source.notebook_problems,
+        lambda root: edit_notebook(root, lambda nb: first_code(nb).update(source="pass")),
+        "versions, not one",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_broken_book_is_found(copy, name):
+    rule, break_it, problem = BREAKS[name]
+    assert rule(copy) == []
+    break_it(copy)
+    assert any(problem in found for found in rule(copy))
+
+
+def test_notebooks_are_utf8_json_with_final_newline():
+    for path in sorted((ROOT / "notebooks").rglob("*.ipynb")):
+        text = path.read_text(encoding="utf-8")
+        assert text.endswith("\n")
+        assert json.loads(text)["nbformat"] == 4
