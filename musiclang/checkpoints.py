@@ -50,9 +50,7 @@ def checkpoint(name: str) -> dict[str, str]:
         If the checkpoint, or a file of it, is missing.
     """
     if name not in REGISTRY:
-        raise ValueError(
-            f"no checkpoint is called {name!r}: the known ones are {', '.join(sorted(REGISTRY))}."
-        )
+        raise ValueError(f"no checkpoint is called {name!r}: the known ones are {', '.join(sorted(REGISTRY))}.")
     entry = REGISTRY[name]
     source = entry[tier()]
     if "repository" in source:

@@ -103,9 +103,7 @@ def mend_torchaudio() -> None:
     code, _ = IMPORTS["torchaudio beside torch"]
     if subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0:
         return
-    libraries = [
-        Path(path.locate()) for path in distribution("torchaudio").files if path.match("torchaudio/lib/*.so")
-    ]
+    libraries = [Path(path.locate()) for path in distribution("torchaudio").files if path.match("torchaudio/lib/*.so")]
     for library in libraries:
         library.unlink(missing_ok=True)
     print(

@@ -50,9 +50,7 @@ class Sound:
                 f"audio of {self.label!r} has shape {shape}: give one channel with at least one sample, (samples,)."
             )
         if not np.isfinite(self.audio).all():
-            raise ValueError(
-                f"audio of {self.label!r} has samples that are NaN or infinite: find out where from."
-            )
+            raise ValueError(f"audio of {self.label!r} has samples that are NaN or infinite: find out where from.")
         if not self.label.strip():
             raise ValueError("label is empty: say in a few words what the sound is.")
 
@@ -150,6 +148,5 @@ def describe(sound: Sound, mel: np.ndarray) -> str:
     frequencies = librosa.mel_frequencies(len(mel) + 2, fmax=sound.sample_rate / 2)[1:-1]
     low, high = (int(round(frequencies[np.searchsorted(share, bound)], -1)) for bound in (0.1, 0.9))
     return (
-        f"Mel spectrogram of {sound.label}, {seconds:.1f} seconds: "
-        f"most of its energy lies between {low} and {high} Hz."
+        f"Mel spectrogram of {sound.label}, {seconds:.1f} seconds: most of its energy lies between {low} and {high} Hz."
     )

@@ -133,12 +133,8 @@ class FrontEnd(nn.Module):
     def __init__(self, timbral_filters: int, temporal_filters: int):
         super().__init__()
         self.norm = nn.BatchNorm2d(1, eps=BATCH_NORM_EPS)
-        self.timbral = nn.ModuleList(
-            spectrogram_filters(timbral_filters, kernel) for kernel in TIMBRAL_KERNELS
-        )
-        self.temporal = nn.ModuleList(
-            spectrogram_filters(temporal_filters, kernel) for kernel in TEMPORAL_KERNELS
-        )
+        self.timbral = nn.ModuleList(spectrogram_filters(timbral_filters, kernel) for kernel in TIMBRAL_KERNELS)
+        self.temporal = nn.ModuleList(spectrogram_filters(temporal_filters, kernel) for kernel in TEMPORAL_KERNELS)
         self.channels = 2 * timbral_filters + 3 * temporal_filters
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
@@ -152,9 +148,7 @@ class MidEnd(nn.Module):
 
     def __init__(self, channels_in: int, filters: int):
         super().__init__()
-        self.layers = nn.ModuleList(
-            frame_filters(channels, filters) for channels in (channels_in, filters, filters)
-        )
+        self.layers = nn.ModuleList(frame_filters(channels, filters) for channels in (channels_in, filters, filters))
         self.channels = channels_in + 3 * filters
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:

@@ -62,9 +62,7 @@ def block_entries(table: bytes, handle: bytes) -> Iterator[tuple[bytes, bytes]]:
     if table[offset + size] != 0:
         raise ValueError(f"The block at byte {offset} is compressed; only plain blocks can be read here.")
     block = table[offset : offset + size]
-    n_restarts = struct.unpack("<I", block[-4:])[
-        0
-    ]  # the block ends in restart points: only for random access
+    n_restarts = struct.unpack("<I", block[-4:])[0]  # the block ends in restart points: only for random access
     end = size - 4 - 4 * n_restarts
     position, key = 0, b""
     while position < end:
@@ -282,9 +280,7 @@ def convert(wheel: zipfile.ZipFile, name: str) -> None:
     tagger = f"{name.upper()}_musicnn"
     configuration = wheel.read("musicnn/configuration.py").decode()
     labels = ast.literal_eval(re.search(rf"^{name.upper()}_LABELS = (.*)$", configuration, re.MULTILINE)[1])
-    tensors = read_tensors(
-        wheel.read(f"musicnn/{tagger}/.index"), wheel.read(f"musicnn/{tagger}/.data-00000-of-00001")
-    )
+    tensors = read_tensors(wheel.read(f"musicnn/{tagger}/.index"), wheel.read(f"musicnn/{tagger}/.data-00000-of-00001"))
     model = Musicnn(labels)
     model.load_state_dict(convert_tensors(tensors), strict=True)  # also refuses a tensor of another shape
 
@@ -326,9 +322,7 @@ def convert(wheel: zipfile.ZipFile, name: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--wheel", type=Path, help="musicnn-0.1.0-py3-none-any.whl; by default pip downloads it"
-    )
+    parser.add_argument("--wheel", type=Path, help="musicnn-0.1.0-py3-none-any.whl; by default pip downloads it")
     wheel = parser.parse_args().wheel
 
     with tempfile.TemporaryDirectory() as folder:

@@ -77,9 +77,7 @@ def bench_notebooks() -> list[dict]:
                 str(notebook),
             ]
             seconds, megabytes = measure(command, ROOT)
-        rows.append(
-            {"notebook": notebook.stem, "seconds": round(seconds, 1), "peak memory (MB)": round(megabytes)}
-        )
+        rows.append({"notebook": notebook.stem, "seconds": round(seconds, 1), "peak memory (MB)": round(megabytes)})
     total = {"notebook": "together", "seconds": round(sum(row["seconds"] for row in rows), 1)}
     return [*rows, total | {"peak memory (MB)": max(row["peak memory (MB)"] for row in rows)}]
 

@@ -15,9 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: executes notebooks or builds the book")
-    config.addinivalue_line(
-        "markers", "exact: needs the exact versions of requirements.txt, laion-clap and audiocraft"
-    )
+    config.addinivalue_line("markers", "exact: needs the exact versions of requirements.txt, laion-clap and audiocraft")
 
 
 def offline(log: Path, *python_path: Path) -> dict[str, str]:

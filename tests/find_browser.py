@@ -41,7 +41,5 @@ if __name__ == "__main__":
         try:
             install_browser()
         except (OSError, subprocess.CalledProcessError) as error:
-            sys.exit(
-                f"no Chromium is here and none could be installed ({error}): set CHROMIUM to the path of one."
-            )
+            sys.exit(f"no Chromium is here and none could be installed ({error}): set CHROMIUM to the path of one.")
     print(f"browser for the tests: {find_browser()}")

@@ -70,19 +70,13 @@ def citation_problems(root: Path) -> list[str]:
         for group in CITATION.findall(text_of(path)):
             for key in group.split(","):
                 cited.setdefault(key.strip(), path)
-    problems = [
-        f"{path}: no entry for the citation {key}" for key, path in cited.items() if key not in entries
-    ]
+    problems = [f"{path}: no entry for the citation {key}" for key, path in cited.items() if key not in entries]
     problems += [f"references.bib: {key} is never cited" for key in entries if key not in cited]
     titles = Counter(re.sub(r"\W", "", entry.fields.get("title", "")).lower() for entry in entries.values())
     for key, entry in entries.items():
-        fields = {name for name, value in entry.fields.items() if value} | (
-            {"author"} if entry.persons else set()
-        )
+        fields = {name for name, value in entry.fields.items() if value} | ({"author"} if entry.persons else set())
         problems += [
-            f"references.bib: {key} lacks {name}"
-            for name in ("author", "title", "year")
-            if name not in fields
+            f"references.bib: {key} lacks {name}" for name in ("author", "title", "year") if name not in fields
         ]
         if not fields & {"doi", "eprint", "url", "isbn"}:
             problems.append(f"references.bib: {key} has no doi, eprint, url or isbn")
@@ -107,9 +101,7 @@ def figure_problems(root: Path) -> list[str]:
                 if cell.cell_type == "code" and ("figure" in mystnb or "plt.subplots" in cell.source):
                     found.append((f"the cell {cell.source[:40]!r}", mystnb.get("image", {}).get("alt", "")))
         problems += [
-            f"{path}: {what} has no alt text that is a sentence"
-            for what, alt in found
-            if len(alt) < SHORTEST_ALT
+            f"{path}: {what} has no alt text that is a sentence" for what, alt in found if len(alt) < SHORTEST_ALT
         ]
     return problems
 
@@ -126,16 +118,12 @@ def notebook_problems(root: Path) -> list[str]:
         if unknown := set(notebook["metadata"]) - {"kernelspec", "language_info"}:
             problems.append(f"{path} has metadata {', '.join(sorted(unknown))}: run make format")
         sources = ["".join(cell["source"]) for cell in notebook["cells"]]
-        problems += [
-            f"{path} has the absolute path {m[0]}" for s in sources for m in ABSOLUTE_PATH.finditer(s)
-        ]
+        problems += [f"{path} has the absolute path {m[0]}" for s in sources for m in ABSOLUTE_PATH.finditer(s)]
         if not all(source.strip() for source in sources):
             problems.append(f"{path} has an empty cell")
         setups["".join(code[0]["source"])] += 1
     if len(setups) > 1:
-        problems.append(
-            f"the first code cell of the {len(paths)} notebooks has {len(setups)} versions, not one"
-        )
+        problems.append(f"the first code cell of the {len(paths)} notebooks has {len(setups)} versions, not one")
     return problems
 
 

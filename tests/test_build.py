@@ -21,6 +21,11 @@ def test_every_notebook_was_executed(built_book):
         assert 'class="cell_output' in page.read_text(encoding="utf-8"), notebook
 
 
+def test_no_cell_writes_to_the_error_stream(built_book):
+    for page in sorted((built_book / "notebooks").rglob("*.html")):
+        assert "output stderr" not in page.read_text(encoding="utf-8"), page
+
+
 def test_no_sound_or_picture_is_embedded(built_book):
     pages = [path for path in built_book.rglob("*.html") if "_static" not in path.parts]
     assert len(pages) > 5
@@ -53,9 +58,7 @@ def write_cell(root: Path, code: str) -> None:
     cells = [nbformat.v4.new_markdown_cell("# Cells"), nbformat.v4.new_code_cell(code)]
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     (root / "notebooks").mkdir(exist_ok=True)
-    nbformat.write(
-        nbformat.v4.new_notebook(cells=cells, metadata=metadata), root / "notebooks" / "cells.ipynb"
-    )
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), root / "notebooks" / "cells.ipynb")
 
 
 def test_small_book_builds(small_book):

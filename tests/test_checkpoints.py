@@ -50,13 +50,13 @@ def test_shipped_checkpoints_are_registered():
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match="'clapp'.*text-encoder"):
+    with pytest.raises(ValueError, match=r"'clapp'.*text-encoder"):
         checkpoint("clapp")
 
 
 def test_unknown_tier_lists_the_known_ones(monkeypatch):
     monkeypatch.setenv("MUSICLANG_TIER", "huge")
-    with pytest.raises(ValueError, match="'huge'.*mini, full"):
+    with pytest.raises(ValueError, match=r"'huge'.*mini, full"):
         checkpoint("text-encoder")
 
 

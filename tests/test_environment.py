@@ -87,9 +87,7 @@ def test_colab_keeps_its_torch_and_numpy():
 
 @pytest.mark.exact
 def test_environment_check_passes():
-    done = subprocess.run(
-        [sys.executable, "-m", "musiclang.environment"], capture_output=True, text=True, cwd=ROOT
-    )
+    done = subprocess.run([sys.executable, "-m", "musiclang.environment"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("[OK]") == 9
     assert "[FAIL]" not in done.stdout
@@ -116,7 +114,7 @@ def test_torchaudio_that_does_not_import_is_mended(monkeypatch, tmp_path, capsys
             return library
 
     class Distribution:
-        files = [File()]
+        files = (File(),)
 
     monkeypatch.setattr(environment, "distribution", lambda name: Distribution)
     environment.mend_torchaudio()

@@ -199,9 +199,7 @@ def test_bad_patches(model, shape):
 
 def test_front_end_shapes(model, reference):
     mel = torch.from_numpy(reference["mel"])
-    kernels = [
-        tuple(filters.conv.weight.shape) for filters in (*model.front_end.timbral, *model.front_end.temporal)
-    ]
+    kernels = [tuple(filters.conv.weight.shape) for filters in (*model.front_end.timbral, *model.front_end.temporal)]
     assert kernels == [
         (204, 1, 7, 38),
         (204, 1, 7, 67),

@@ -39,9 +39,7 @@ def run_alone(notebook: Path, folder: Path, wheel_folder: Path) -> subprocess.Co
         copied,
     ]
     environment = offline(folder / "network.log", wheel_folder)
-    return subprocess.run(
-        list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True
-    )
+    return subprocess.run(list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True)
 
 
 def test_wheel_is_what_is_imported(wheel_folder, tmp_path):

@@ -44,14 +44,10 @@ class Visit:
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
 def test_page(browser, site, name, width):
-    with Visit(
-        browser, site, f"{name}.html", width, "dark" if width == WIDTHS["narrow"] else "light"
-    ) as visit:
+    with Visit(browser, site, f"{name}.html", width, "dark" if width == WIDTHS["narrow"] else "light") as visit:
         assert visit.foreign_requests(site) == []
         assert visit.errors == []
-        overflow = visit.page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
+        overflow = visit.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{name} is {overflow} pixels wider than a screen of {width}"
         alts = visit.page.eval_on_selector_all("article img", "images => images.map(image => image.alt)")
         assert [alt for alt in alts if len(alt) < SHORTEST_ALT] == []
@@ -59,9 +55,7 @@ def test_page(browser, site, name, width):
         for autoplay, preload, label in visit.page.eval_on_selector_all("audio", f"all => all.map({shown})"):
             assert (autoplay, preload) == (False, "none")
             assert label
-        assert not [url for url in visit.requests if url.endswith(".mp3")], (
-            "a sound was loaded before it was asked for"
-        )
+        assert not [url for url in visit.requests if url.endswith(".mp3")], "a sound was loaded before it was asked for"
 
 
 def test_browser_that_asks_another_host_is_seen(browser, site):
@@ -124,10 +118,7 @@ def test_pages_are_light(browser, site):
             weights[name] = visit.bytes
     shared = set.intersection(*map(set, weights.values()))
     share = sum(weights[PAGES[0]][path] for path in shared)
-    own = {
-        name: sum(size for path, size in loaded.items() if path not in shared)
-        for name, loaded in weights.items()
-    }
+    own = {name: sum(size for path, size in loaded.items() if path not in shared) for name, loaded in weights.items()}
     print(f"shared {share / 1e3:.0f} kB", {name: f"{size / 1e3:.0f} kB" for name, size in own.items()})
     assert share <= LARGEST_SHARE
     assert {name: size for name, size in own.items() if size > LARGEST_PAGE} == {}

@@ -28,9 +28,7 @@ def configured_url(root: Path = ROOT) -> str:
 def notebook_urls(root: Path = ROOT) -> dict[Path, list[str]]:
     """Return the addresses that each notebook installs the package from."""
     paths = sorted((root / "notebooks").rglob("*.ipynb"))
-    return {
-        path: [url for _, url in NOTEBOOK_URL.findall(path.read_text(encoding="utf-8"))] for path in paths
-    }
+    return {path: [url for _, url in NOTEBOOK_URL.findall(path.read_text(encoding="utf-8"))] for path in paths}
 
 
 def actual_url(root: Path = ROOT) -> str | None:
@@ -50,9 +48,7 @@ def actual_url(root: Path = ROOT) -> str | None:
 def stamp(url: str, root: Path = ROOT) -> list[Path]:
     """Write ``url`` to the configuration and to every notebook, and return the files that changed."""
     if not re.fullmatch(r"https://[\w.-]+(/[\w.-]+)+", url):
-        raise ValueError(
-            f"{url!r} is no address of a repository: give one like https://github.com/owner/name"
-        )
+        raise ValueError(f"{url!r} is no address of a repository: give one like https://github.com/owner/name")
     changed = []
     config = root / "book" / "_config.yml"
     for path, pattern in [(config, CONFIG_LINE), *((path, NOTEBOOK_URL) for path in notebook_urls(root))]:

@@ -7,6 +7,7 @@ the pages: a sound is then loaded when a reader plays it, and a picture when it 
 
 import base64
 import hashlib
+import os
 import re
 import shutil
 from importlib.resources import as_file, files
@@ -51,6 +52,7 @@ def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict:
     """Register the extension."""
+    os.environ.setdefault("TQDM_DISABLE", "1")  # a progress bar is for a reader who waits, not for a page
     app.connect("html-page-context", move_data_to_files)
     app.connect("build-finished", copy_mathjax)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

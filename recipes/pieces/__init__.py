@@ -1,0 +1,1 @@
+"""The music of the clip set: one function a clip, named like it."""
