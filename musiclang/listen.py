@@ -13,6 +13,7 @@ from IPython.display import HTML
 from PIL import Image
 
 PICTURE_SIZE = (480, 96)  # pixels across and up
+LAYOUT = "display:grid;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));gap:1rem;align-items:end"
 DYNAMIC_RANGE = 70  # dB between the darkest and the brightest color
 MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # Hz, all that MP3 knows
 
@@ -81,7 +82,7 @@ def listen(*sounds: Sound, spectrogram: bool = True) -> HTML:
     if not sounds:
         raise ValueError("there is nothing to listen to: give at least one Sound.")
     figures = "".join(player(sound, spectrogram) for sound in sounds)
-    return HTML(f'<div class="sounds" style="display:flex;flex-wrap:wrap;gap:1rem">{figures}</div>')
+    return HTML(f'<div class="sounds" style="{LAYOUT}">{figures}</div>')
 
 
 def player(sound: Sound, spectrogram: bool) -> str:
@@ -96,7 +97,7 @@ def player(sound: Sound, spectrogram: bool) -> str:
             f'width="{PICTURE_SIZE[0]}" height="{PICTURE_SIZE[1]}" style="width:100%;height:auto">'
         )
     return (
-        '<figure class="sound" style="flex:1 1 14rem;max-width:30rem;margin:0">'
+        '<figure class="sound" style="max-width:30rem;margin:0">'
         f"<figcaption><strong>{label}</strong> {html.escape(sound.description)}</figcaption>{picture}"
         f'<audio controls preload="none" aria-label="{label}" src="{data_uri("audio/mpeg", mp3(sound))}" '
         'style="width:100%"></audio></figure>'

@@ -1,7 +1,7 @@
 """Measure what a reader waits for, and write the tables of the page on running times: ``make bench``.
 
 Each notebook is executed in a process of its own with an empty cache. The book is built twice, the second time
-after an edit to one page.
+after an edit to one page, and its pages are weighed in a browser.
 """
 
 import csv
@@ -11,23 +11,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
 import psutil
+from conftest import ROOT, build_command, chromium, served
+from find_browser import find_browser
 from test_notebooks import NOTEBOOKS
+from test_pages import weigh
 
-ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "book" / "appendices"
-BUILD = [
-    sys.executable,
-    "-m",
-    "jupyter_book",
-    "build",
-    ".",
-    "--config",
-    "book/_config.yml",
-    "--toc",
-    "book/_toc.yml",
-]
 
 
 def measure(command: list[str], folder: Path) -> tuple[float, float]:
@@ -83,19 +75,23 @@ def bench_notebooks() -> list[dict]:
 
 
 def bench_build() -> list[dict]:
-    """Build the book from nothing, then again after an edit to one page."""
+    """Build the book twice, weigh its pages in a browser, and return what was measured."""
     with tempfile.TemporaryDirectory() as output:
-        command = [*BUILD, "--path-output", output]
+        command = build_command(Path(output))
         cold, _ = measure(command, ROOT)
-        page = ROOT / "book" / "appendices" / "glossary.md"
-        page.touch()
+        (ROOT / "book" / "appendices" / "glossary.md").touch()
         warm, _ = measure(command, ROOT)
         html = Path(output) / "_build" / "html"
-        pages = sum(path.stat().st_size for path in html.rglob("*") if path.is_file())
+        size = sum(path.stat().st_size for path in html.rglob("*") if path.is_file())
+        with served(html) as site, chromium(find_browser()) as browser:
+            share, own = weigh(browser, site)
     return [
-        {"what": "build, all notebooks executed (s)", "value": round(cold, 1)},
+        {"what": "build with all notebooks executed (s)", "value": round(cold, 1)},
         {"what": "build after an edit to one page (s)", "value": round(warm, 1)},
-        {"what": "the whole built book (MB)", "value": round(pages / 1e6, 1)},
+        {"what": "the whole built book with its sounds (MB)", "value": round(size / 1e6, 1)},
+        {"what": "what all pages share, compressed (kB)", "value": round(share / 1e3)},
+        {"what": "the page in the middle without that, compressed (kB)", "value": round(median(own.values()) / 1e3)},
+        {"what": "the heaviest page without that, compressed (kB)", "value": round(max(own.values()) / 1e3)},
         {"what": "processor cores", "value": psutil.cpu_count()},
         {"what": "Python", "value": platform.python_version()},
     ]

@@ -2,13 +2,17 @@
 
 import http.server
 import os
+import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
+from find_browser import find_browser
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,12 +33,16 @@ def offline(log: Path, *python_path: Path) -> dict[str, str]:
     return os.environ | variables
 
 
+def build_command(output: Path) -> list[str]:
+    """Return the command of ``make book``, with the pages in ``output``."""
+    jupyter_book = shutil.which("jupyter-book", path=Path(sys.executable).parent)
+    command = [jupyter_book, "build", ".", "--config", "book/_config.yml", "--toc", "book/_toc.yml"]
+    return [*command, "--path-output", str(output), "-W", "-n", "--keep-going"]
+
+
 def build(root: Path, output: Path, log: Path) -> subprocess.CompletedProcess:
-    """Build the book of ``root`` as ``make book`` does, without a network."""
-    command = [sys.executable, "-m", "jupyter_book", "build", "."]
-    command += ["--config", "book/_config.yml", "--toc", "book/_toc.yml", "--path-output", str(output)]
-    command += ["-W", "-n", "--keep-going"]
-    return subprocess.run(command, cwd=root, env=offline(log), capture_output=True, text=True)
+    """Build the book of ``root`` without a network."""
+    return subprocess.run(build_command(output), cwd=root, env=offline(log), capture_output=True, text=True)
 
 
 @pytest.fixture(scope="session")
@@ -48,33 +56,46 @@ def built_book(tmp_path_factory) -> Path:
     return output / "_build" / "html"
 
 
-@pytest.fixture(scope="session")
-def site(built_book) -> str:
-    """The address at which the built book is served."""
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder while the ``with`` block runs, and give its address."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *arguments):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=built_book))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
 
 
-@pytest.fixture(scope="session")
-def browser():
-    """A headless Chromium. Without one the tests are skipped on a reader's machine, and fail in CI."""
-    from find_browser import find_browser
+@contextmanager
+def chromium(path: str) -> Iterator:
+    """Run a headless Chromium while the ``with`` block runs."""
     from playwright.sync_api import sync_playwright
 
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+        arguments += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(built_book) -> Iterator[str]:
+    """The address at which the built book is served."""
+    with served(built_book) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """A headless Chromium. Without one the tests are skipped on a reader's machine, and fail in CI."""
     path = find_browser()
     if path is None:
         reason = "no Chromium found: install one, or set CHROMIUM to its path"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-        arguments += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-        chromium = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield chromium
-        chromium.close()
+    with chromium(path) as running:
+        yield running

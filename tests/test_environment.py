@@ -89,7 +89,7 @@ def test_colab_keeps_its_torch_and_numpy():
 def test_environment_check_passes():
     done = subprocess.run([sys.executable, "-m", "musiclang.environment"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout
-    assert done.stdout.count("[OK]") == 9
+    assert done.stdout.count("[OK]") == 8
     assert "[FAIL]" not in done.stdout
 
 

@@ -1,5 +1,6 @@
 """What a reader's browser sees: no other host, players that play, formulas, search, pictures with words."""
 
+import gzip
 from urllib.parse import urlsplit
 
 import pytest
@@ -8,9 +9,16 @@ from source import SHORTEST_ALT, contents
 
 PAGES = sorted(contents(ROOT))
 WIDTHS = {"wide": 1280, "narrow": 390}
-LARGEST_PAGE = 1_000_000  # bytes of a page with its images, without what all pages share
-LARGEST_SHARE = 1_500_000  # bytes of what all pages share
+LARGEST_PAGE = 1_000_000  # bytes transferred for a page with its images, without what all pages share
+LARGEST_SHARE = 1_500_000  # bytes transferred for what all pages share
 pytestmark = pytest.mark.slow
+
+
+def transferred(response) -> int:
+    """Return the bytes of a response as a web server such as that of GitHub Pages sends it: text compressed."""
+    kind = response.headers.get("content-type", "")
+    is_text = kind.startswith("text/") or any(word in kind for word in ("javascript", "json", "svg"))
+    return len(gzip.compress(response.body()) if is_text else response.body())
 
 
 class Visit:
@@ -29,7 +37,7 @@ class Visit:
         if response.status >= 400:
             self.errors.append(f"{response.status} {response.url}")
         elif response.url.startswith("http"):
-            self.bytes[urlsplit(response.url).path] = len(response.body())
+            self.bytes[urlsplit(response.url).path] = transferred(response)
 
     def __enter__(self):
         return self
@@ -111,14 +119,18 @@ def test_launch_and_source_buttons(browser, site):
     assert colab.endswith("/blob/main/notebooks/description/tagging.ipynb")
 
 
-def test_pages_are_light(browser, site):
+def weigh(browser, site: str) -> tuple[int, dict[str, int]]:
+    """Return the bytes that all pages share, and for each page those that it alone loads."""
     weights = {}
     for name in PAGES:
         with Visit(browser, site, f"{name}.html") as visit:
             weights[name] = visit.bytes
     shared = set.intersection(*map(set, weights.values()))
     share = sum(weights[PAGES[0]][path] for path in shared)
-    own = {name: sum(size for path, size in loaded.items() if path not in shared) for name, loaded in weights.items()}
-    print(f"shared {share / 1e3:.0f} kB", {name: f"{size / 1e3:.0f} kB" for name, size in own.items()})
+    return share, {name: sum(loaded[path] for path in set(loaded) - shared) for name, loaded in weights.items()}
+
+
+def test_pages_are_light(browser, site):
+    share, own = weigh(browser, site)
     assert share <= LARGEST_SHARE
     assert {name: size for name, size in own.items() if size > LARGEST_PAGE} == {}
