@@ -94,7 +94,7 @@ def test_environment_check_passes():
 
 
 def test_environment_check_says_what_failed(monkeypatch, capsys):
-    monkeypatch.setitem(environment.IMPORTS, "laion_clap", ("import no_such_package", "install it"))
+    monkeypatch.setattr(environment, "IMPORTS", {"laion_clap": ("import no_such_package", "install it")})
     assert environment.check_environment() == 1
     assert "[FAIL] laion_clap: ModuleNotFoundError: No module named 'no_such_package': install it" in (
         capsys.readouterr().out
