@@ -1,0 +1,55 @@
+"""Render the corpus that the mini checkpoints are trained on.
+
+    cd recipes
+    python -m corpus                    # all of it, to build/corpus; run again to go on after an interruption
+    python -m corpus --clips 600        # a part: the same clips, fewer of them
+    python -m corpus --report           # only describe what is there
+
+Writes ``clips/*.flac`` (16 kHz mono, 10 s) and ``corpus.jsonl``, a line a clip. After a change to the recipe give
+another folder: clips that are there are not made again.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from corpus import recordings, render
+from corpus.build import clip_path, parsed_works, render_missing
+from corpus.files import write_text
+from corpus.plan import TRAINED_FONTS, UNHEARD_FONT, plan_all
+from corpus.report import report
+from corpus.splits import assign
+
+FOLDER = Path(__file__).parents[2] / "build" / "corpus"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="corpus", description=__doc__.split("\n")[0])
+    parser.add_argument("--output", type=Path, default=FOLDER, help="folder (default: build/corpus)")
+    parser.add_argument("--clips", type=int, default=8000, help="in train, validation and test together")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--report", action="store_true", help="describe the corpus in the folder, render nothing")
+    options = parser.parse_args()
+    listing = options.output / "corpus.jsonl"
+
+    if not options.report:
+        render.register_unheard_font()
+        for font in (*TRAINED_FONTS, UNHEARD_FONT):
+            render.check_font(font)
+        scores = parsed_works(options.output, options.processes)
+        tasks = [*plan_all(options.clips, scores, assign(scores)), *recordings.TAGS]
+        made = render_missing(tasks, options.output, options.processes)
+        records = [render.read_record(clip_path(task, options.output)) for task in tasks]
+        write_text(listing, "".join(json.dumps(record) + "\n" for record in records))
+        print(f"{made} clips rendered, {len(records) - made} were there")
+    elif not listing.is_file():
+        parser.error(f"there is no {listing}: render first")
+
+    records = [json.loads(line) for line in listing.read_text(encoding="utf-8").splitlines()]
+    print(report(records, options.output))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
