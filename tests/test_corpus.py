@@ -228,8 +228,8 @@ def test_records_say_what_is_played(monkeypatch, rendered, scores):
     assert np.mean(keys) >= 0.7  # a bare lead of ten seconds may lean to a neighbouring key
 
 
-def test_tempo_and_percussion_are_heard():
-    """Onsets of a drummed clip fall on the grid of its tempo; without drums the top of the spectrum is quieter."""
+def test_percussion_is_heard():
+    """The same clip with drums has more energy above 6 kHz than without."""
     from dataclasses import replace
 
     from corpus import render
