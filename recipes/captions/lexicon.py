@@ -100,6 +100,18 @@ WORDS = {
             "vp": "is in six-eight time; keeps compound time; moves in six-eight // counts to six in every bar",
             "tag": "6/8; 6/8 time; compound time // compound metre",
         },
+        "9/8": {
+            "adj": "nine-eight // nine-beat",
+            "pp": "in 9/8; in nine-eight time; in nine-eight // counted in nine",
+            "vp": "is in nine-eight time; moves in nine-eight // counts to nine in every bar",
+            "tag": "9/8; 9/8 time // counted in nine",
+        },
+        "12/8": {
+            "adj": "twelve-eight // twelve-beat",
+            "pp": "in 12/8; in twelve-eight time; in twelve-eight // counted in twelve",
+            "vp": "is in twelve-eight time; moves in twelve-eight // counts to twelve in every bar",
+            "tag": "12/8; 12/8 time // counted in twelve",
+        },
         "2/4": {
             "adj": "two-four // two-beat",
             "pp": "in 2/4; in two-four time; in two-four; with two beats to the bar "
@@ -260,6 +272,9 @@ KINDS = {
     "trio sonata": "trio sonata; trio sonata movement // sonata in three parts",
     "sonata": "sonata; sonata movement // excerpt from a sonata",
     "fugue": "fugue; fugal piece // strict fugue",
+    "dance tune": "dance tune; traditional dance tune; country dance tune // folk dance tune; old dance melody",
+    "slip jig": "slip jig; slip jig tune // slip jig dance; hop jig",
+    "clog": "clog dance; clog dance tune // clog dancing tune",
     "jig": "jig; jig tune; dance tune in jig rhythm // jig dance; skipping jig",
     "reel": "reel; reel tune; dance tune in reel rhythm // reel dance; country reel",
     "hornpipe": "hornpipe; hornpipe tune // hornpipe dance; sailor's dance",
@@ -359,6 +374,7 @@ INSTRUMENTS = {
     "drums": "drums*; drum kit; drum set // acoustic drums* | drums",
     "electronic drums": "electronic drums*; drum machine; programmed drums* // electronic kit; drum computer | drums",
     "hand drums": "hand drums*; hand percussion~ // drums played by hand* | drums",
+    "glass": "glass; ringing glass~ // wine glass; struck glass | glass",
     "tabla": "tabla // tabla drums* | drums",
     "timpani": "timpani* // kettledrums* | drums",
 }

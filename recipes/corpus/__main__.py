@@ -2,7 +2,7 @@
 
     cd recipes
     python -m corpus                    # all of it, to build/corpus; run again to go on after an interruption
-    python -m corpus --clips 600        # a part: the same clips, fewer of them
+    python -m corpus --share 0.01       # a part: the same clips, fewer of each split
     python -m corpus --report           # only describe what is there
 
 Writes ``clips/*.flac`` (16 kHz mono, 10 s) and ``corpus.jsonl``, a line a clip. After a change to the recipe give
@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parents[2] / "build" / "corpus"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="corpus", description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=FOLDER, help="folder (default: build/corpus)")
-    parser.add_argument("--clips", type=int, default=8000, help="in train, validation and test together")
+    parser.add_argument("--share", type=float, default=1.0, help="of the clips of each split (default: 1, all)")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--report", action="store_true", help="describe the corpus in the folder, render nothing")
     options = parser.parse_args()
@@ -38,7 +38,7 @@ def main() -> int:
         for font in (*TRAINED_FONTS, UNHEARD_FONT):
             render.check_font(font)
         scores = parsed_works(options.output, options.processes)
-        tasks = [*plan_all(options.clips, scores, assign(scores)), *recordings.TAGS]
+        tasks = [*plan_all(scores, assign(scores), options.share), *recordings.TAGS]
         made = render_missing(tasks, options.output, options.processes)
         records = [render.read_record(clip_path(task, options.output)) for task in tasks]
         write_text(listing, "".join(json.dumps(record) + "\n" for record in records))

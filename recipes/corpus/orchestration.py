@@ -28,7 +28,7 @@ INSTRUMENTS = [
     Instrument("violin", "violin", "strings", 55, 96),
     Instrument("viola", "viola", "strings", 48, 84),
     Instrument("cello", "cello", "strings", 36, 76),
-    Instrument("strings", "string orchestra", "strings", 36, 91, True),
+    Instrument("strings", "string ensemble", "strings", 36, 91, True),
     Instrument("nylon guitar", "nylon-string guitar", "plucked strings", 40, 81, True),
     Instrument("steel guitar", "acoustic guitar", "plucked strings", 40, 81, True),
     Instrument("clean guitar", "electric guitar", "plucked strings", 40, 84, True),

@@ -8,14 +8,15 @@ import numpy as np
 
 from corpus.idioms import ANY
 from corpus.orchestration import FAMILIES
-from corpus.splits import SHARES
 from corpus.works import Work
 
 SOURCES = {"chorale": 0.2, "quartet": 0.15, "dance tune": 0.25, "procedural": 0.4}
 TRAINED_FONTS = ("FluidR3Mono", "MuseScore General Lite")
 UNHEARD_FONT = "TimGM6mb"
-HARDER = ("collection", "font", "combination")  # besides "recordings"
-HARDER_SHARE = 0.05  # of the number of clips in train, validation and test together, each
+# Clips of each split; besides these there is "recordings". Of train, the first ``EMBEDDED`` ones come with the book
+# as embeddings (see table.py); the others only train the checkpoints.
+SIZES = {"train": 12_640, "validation": 640, "test": 1_040, "collection": 400, "font": 400, "combination": 400}
+EMBEDDED = 6_320
 
 # (family of the lead, tempo class, percussion) that only the set "combination" has: one for each pair of tempo class
 # and percussion, so that leaving them out makes no tempo class rarer, nor clips with percussion.
@@ -83,11 +84,9 @@ def plan_clip(split: str, index: int, works: dict[tuple[str, str], list[str]]) -
     return Plan(clip_id, split, source, work, font, family, tempo, percussion, seed)
 
 
-def plan_all(clips: int, works: list[Work], splits: dict[str, str]) -> list[Plan]:
-    """All clips but the recordings: ``clips`` by work, and the harder sets beside them."""
+def plan_all(works: list[Work], splits: dict[str, str], share: float = 1.0) -> list[Plan]:
+    """The clips of all splits but the recordings; with a smaller ``share`` the same ones, but fewer of each split."""
     pools = defaultdict(list)
     for work in works:
         pools[splits[work.id], work.source_family].append(work.id)
-    sizes = {split: round(clips * share) for split, share in SHARES.items()}
-    sizes |= {split: round(clips * HARDER_SHARE) for split in HARDER}
-    return [plan_clip(split, index, pools) for split, size in sizes.items() for index in range(size)]
+    return [plan_clip(split, index, pools) for split, size in SIZES.items() for index in range(round(share * size))]

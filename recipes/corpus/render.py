@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soundfont
+from captions.lexicon import COLLECTIVE
 from composition import Piece, Stem, perform
 from pieces.from_scores import shape
 from scipy.signal import resample_poly
@@ -34,7 +35,8 @@ SAMPLE_RATE = 16_000  # of the files; rendered at soundfont.SAMPLE_RATE
 TEMPI = {"slow": (50, 76), "medium": (80, 116), "fast": (120, 176)}  # beats a minute
 KEYS = ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"]
 COMPOUND = ("6/8", "9/8", "12/8")  # the beat is a dotted quarter
-TEXTURES = ("solo", "duet", "ensemble")
+# Pitched parts of a clip, and how often. With drums a solo is a duet, so solos are drawn more often.
+PARTS = {"solo": 0.5, "duet": 0.2, "ensemble": 0.3}
 VELOCITIES = {"soft": 46, "medium": 80, "strong": 112}
 LEVELS = {"soft": -30.0, "medium": -25.0, "strong": -20.0}  # dBFS, root mean square, give or take LEVEL_RANGE
 LEVEL_RANGE = 1.5
@@ -145,6 +147,13 @@ def active_rms(audio: np.ndarray) -> float:
     return float(np.sqrt(power[power >= power.max() * 1e-4].mean()))
 
 
+def texture_of(names: list[str]) -> str:
+    """Texture of the instruments of a clip. Drums count as a player; a choir is an ensemble."""
+    if len(names) > 2 or COLLECTIVE.intersection(names):
+        return "ensemble"
+    return "duet" if len(names) == 2 else "solo"
+
+
 def played(notes: list[Note], velocity: int, share: float) -> list[Note]:
     """Accompaniment and drums: accents stay, half as large; notes as long as the articulation says."""
     return [
@@ -181,12 +190,12 @@ def make_clip(plan: Plan, work: Work | None) -> tuple[np.ndarray, dict]:
         sketch.lead = fit(melody, lead)
     register = register_of(sketch.lead)
 
-    texture = str(rng.choice(TEXTURES))
+    pitched = str(rng.choice(list(PARTS), p=list(PARTS.values())))
     dynamics = str(rng.choice(list(VELOCITIES)))
     articulation = str(rng.choice(list(SHARES)))
     room = str(rng.choice(list(ROOMS)))
     velocity, share = VELOCITIES[dynamics], SHARES[articulation]
-    parts = assign(sketch, lead, texture, rng)
+    parts = assign(sketch, lead, pitched, rng)
     stems = []
     for index, (instrument, notes) in enumerate(parts):
         notes = played(notes, velocity, share)
@@ -214,7 +223,7 @@ def make_clip(plan: Plan, work: Work | None) -> tuple[np.ndarray, dict]:
     level = LEVELS[dynamics] + float(rng.uniform(-LEVEL_RANGE, LEVEL_RANGE))
 
     # What is left of an idiom when one instrument plays a bare line? Of a dance tune, the tune; of others, nothing.
-    bare = texture == "solo" and not plan.percussion and len(parts[0][1]) == len(sketch.lead)
+    bare = pitched == "solo" and not plan.percussion and len(parts[0][1]) == len(sketch.lead)
     record = {
         "id": plan.id,
         "file_name": f"clips/{plan.id}.flac",
@@ -232,8 +241,8 @@ def make_clip(plan: Plan, work: Work | None) -> tuple[np.ndarray, dict]:
             "meter": meter,
             "key": KEYS[transposition % 12] if sketch.mode else None,
             "mode": sketch.mode,
-            "texture": texture,
-            "idiom": None if bare and plan.source_family != "dance tune" else sketch.idiom,
+            "texture": texture_of(names),
+            "idiom": None if bare and plan.source_family != "dance tune" else sketch.idiom.removeprefix("six-eight "),
             "dynamics": dynamics,
             "articulation": None if lead.rings else articulation,
             "register": register,
