@@ -18,7 +18,7 @@ BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.y
 	--path-output $(BOOK_OUTPUT) -W -n --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help environment check-env book serve test test-fast notebooks lint format bench clips repo-url clean
+.PHONY: help environment check-env book serve test test-fast notebooks lint format bench clips checkpoints repo-url clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -71,6 +71,14 @@ repo-url: $(READY)  ## make URL=... the address of the repository in config and 
 
 clips: $(READY)  ## make the clips again from scores, sound fonts and recordings (see recipes/)
 	$(PY) recipes/clips.py --output musiclang/data/clips
+
+checkpoints: $(READY)  ## train the mini checkpoints again, hours of work; can be interrupted (see recipes/)
+	$(PY) -m pip install --quiet --requirement recipes/requirements.txt
+	$(PY) -m pip install --quiet --no-deps --requirement recipes/requirements-nodeps.txt
+	cd recipes && $(abspath $(PY)) -m corpus
+	cd recipes && $(abspath $(PY)) -m corpus.table
+	cd recipes && $(abspath $(PY)) -m clap
+	cd recipes && $(abspath $(PY)) -m captioner
 
 clean:  ## delete the built book; .venv stays
 	rm -rf $(BOOK_OUTPUT)/_build

@@ -45,13 +45,19 @@ def checkpoint(name: str) -> dict[str, str]:
     Raises
     ------
     ValueError
-        If the name or the tier is unknown, or if the weights are not the published ones.
+        If the name or the tier is unknown, if the checkpoint does not exist in the tier, or if the weights are not
+        the published ones.
     FileNotFoundError
         If the checkpoint, or a file of it, is missing.
     """
     if name not in REGISTRY:
         raise ValueError(f"no checkpoint is called {name!r}: the known ones are {', '.join(sorted(REGISTRY))}.")
     entry = REGISTRY[name]
+    if tier() not in entry:
+        raise ValueError(
+            f"the checkpoint {name!r} exists only in the mini tier: no published one answers to it. "
+            "Set MUSICLANG_TIER to mini for this notebook."
+        )
     source = entry[tier()]
     if "repository" in source:
         return {entry["argument"]: source["repository"], "revision": source["revision"]}

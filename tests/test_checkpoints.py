@@ -32,7 +32,7 @@ def test_every_weight_file_has_a_registered_hash(name):
     assert not list(folder.rglob("*.bin")) + list(folder.rglob("*.pt")) + list(folder.rglob("*.pkl"))
 
 
-@pytest.mark.parametrize("name", checkpoints.REGISTRY)
+@pytest.mark.parametrize("name", [name for name, entry in checkpoints.REGISTRY.items() if "full" in entry])
 def test_full_checkpoint_is_pinned(name, monkeypatch):
     monkeypatch.setenv("MUSICLANG_TIER", "full")
     arguments = checkpoint(name)
@@ -41,6 +41,15 @@ def test_full_checkpoint_is_pinned(name, monkeypatch):
     else:  # the published weights are what the mini tier has
         monkeypatch.setenv("MUSICLANG_TIER", "mini")
         assert arguments == checkpoint(name)
+
+
+def test_checkpoint_without_a_published_twin_is_only_in_the_mini_tier(monkeypatch):
+    entry = {key: value for key, value in checkpoints.REGISTRY["musicnn-mtt"].items() if key != "full"}
+    monkeypatch.setitem(checkpoints.REGISTRY, "musicnn-mtt", entry)
+    assert checkpoint("musicnn-mtt")
+    monkeypatch.setenv("MUSICLANG_TIER", "full")
+    with pytest.raises(ValueError, match=r"'musicnn-mtt' exists only in the mini tier.*MUSICLANG_TIER"):
+        checkpoint("musicnn-mtt")
 
 
 def test_shipped_checkpoints_are_registered():

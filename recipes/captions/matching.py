@@ -27,7 +27,7 @@ def facts(attributes: Mapping[str, object]) -> frozenset[Fact]:
 
 
 def stated(mentioned: Mapping[str, object]) -> frozenset[Fact]:
-    """Return what a caption states, as (attribute, value) pairs. ``mentioned`` is as in ``Caption`` or from ``parse``."""
+    """Return what a caption states, as (attribute, value) pairs, from ``Caption.mentioned`` or ``parse``."""
     return frozenset(
         (name, one)
         for name, value in mentioned.items()

@@ -128,7 +128,11 @@ def start(teacher, pieces: list[int]) -> ClapTextModel:
         here["output.dense.weight"] = here["output.dense.weight"][:, units]
         new |= {f"encoder.layer.{index}.{name}": value for name, value in here.items()}
     missing, unexpected = tower.load_state_dict(new, strict=False)
-    left = [name for name in missing if not name.startswith(("pooler", "embeddings.position_ids", "embeddings.token_type_ids"))]
+    left = [
+        name
+        for name in missing
+        if not name.startswith(("pooler", "embeddings.position_ids", "embeddings.token_type_ids"))
+    ]
     if left or unexpected:
         raise ValueError(f"The towers do not fit each other: {left} are missing, {list(unexpected)} are left over.")
     return tower
@@ -142,7 +146,7 @@ def encode(tower: ClapTextModel, tokenizer, texts: list[str], batch: int = 256) 
         for at in range(0, len(texts), batch):
             rows = order[at : at + batch]
             inputs = tokenizer([texts[i] for i in rows], padding=True, truncation=True, return_tensors="pt")
-            result[rows] = tower(**inputs).pooler_output
+            result[rows] = tower(**inputs).pooler_output.float()
     return result
 
 
@@ -164,7 +168,9 @@ def distill(records: list[dict], folder: Path) -> None:
         targets = teacher.encode(texts + held_out, batch_size=128, show_progress_bar=True).astype(np.float16)
         np.save(targets_path, targets)
     targets = torch.from_numpy(np.load(targets_path).astype(np.float32))
-    tokenizer, pieces = small_tokenizer(AutoTokenizer.from_pretrained(checkpoint("text-encoder")["model_name_or_path"]), texts)
+    tokenizer, pieces = small_tokenizer(
+        AutoTokenizer.from_pretrained(checkpoint("text-encoder")["model_name_or_path"]), texts
+    )
     tower = start(teacher[0].model, pieces)
     numbers = tokenizer(texts, truncation=True)["input_ids"]
 

@@ -1,0 +1,157 @@
+"""Scores of the exported captioner and of its baselines, on the test set by work and on the harder sets."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+from captions import Question, captions, questions
+from captions.grammar import statable
+from captions.questions import ATTRIBUTES as ASKED
+
+from captioner.baselines import Nearest, Template, describe
+from captioner.export import load
+from captioner.metrics import interval, overlap, truth
+from musiclang.captioner import generate_captions, option_log_likelihoods
+
+SETS = ("test", "collection", "font", "combination", "recordings")
+STYLES = ("plain", "rich")
+REFERENCES = 4  # of each clip
+KINDS = (*ASKED, "instruments")
+FLOOR_CLIPS = 120
+
+
+def references(record: dict, style: str) -> list[str]:
+    """Captions of a clip in held-out wording; repeated, where the record gives fewer different ones than asked for."""
+    rng = Random(f"references of {record['id']}")
+    found = [one.text for one in captions(record["attributes"], rng, REFERENCES, style=style, wording="test")]
+    return [found[number % len(found)] for number in range(REFERENCES)]
+
+
+def dealt(texts: Sequence[str]) -> list[str]:
+    """The same captions, each for another clip than its own."""
+    order = np.random.default_rng(0).permutation(len(texts))
+    found = list(texts)
+    for clip, other in zip(order, np.roll(order, 1), strict=True):
+        found[clip] = texts[other]
+    return found
+
+
+def questions_of(record: dict, wording: str) -> list[Question]:
+    """One question of each kind that the record answers, always the same ones."""
+    return questions(record["attributes"], Random(f"questions of {record['id']}"), wording)
+
+
+class Captioners:
+    """The captioner in a folder and what it is compared with, made from the training clips."""
+
+    def __init__(self, folder: Path, train: list[dict], embeddings: np.ndarray):
+        self.parts = load(folder)
+        self.train = train
+        self.template, self.nearest = Template(train, embeddings), Nearest(embeddings)
+        facts = [statable(record["attributes"]) for record in train]
+        self.majority = {
+            kind: Counter(one[name] for one in facts if name in one).most_common(1)[0][0]
+            for kind, name in ASKED.items()
+        }
+
+    def describe(self, records: list[dict], embeddings: np.ndarray, style: str) -> dict[str, list[str]]:
+        """Captions of clips by method."""
+        own = generate_captions(*self.parts, torch.from_numpy(embeddings), task=style)
+        near = [self.train[number] for number in self.nearest.find(embeddings)]
+        predicted = self.template.predict(embeddings)
+        return {
+            "captioner": own,
+            "template on predicted attributes": describe(predicted, [one["id"] for one in records], style),
+            "caption of the nearest training clip": describe(
+                [one["attributes"] for one in near], [one["id"] for one in near], style
+            ),
+            "captioner without audio": generate_captions(*self.parts, None, task=style) * len(records),
+            "captioner, captions dealt to other clips": dealt(own),
+        }
+
+    def answer(self, records: list[dict], embeddings: np.ndarray, wording: str) -> dict[str, dict]:
+        """Accuracy by kind of question, [value, low, high], and overall; baselines beside."""
+        asked = [(clip, one) for clip, record in enumerate(records) for one in questions_of(record, wording)]
+        texts, options = [one.question for _, one in asked], [one.options for _, one in asked]
+        heard = torch.from_numpy(embeddings[[clip for clip, _ in asked]])
+        right = {
+            "captioner": self.right(asked, option_log_likelihoods(*self.parts, heard, texts, options)),
+            "without audio": self.right(asked, option_log_likelihoods(*self.parts, None, texts, options)),
+            "majority": [
+                1 / len(one.options)
+                if one.kind == "instruments"
+                else statable(records[clip]["attributes"])[ASKED[one.kind]] == self.majority[one.kind]
+                for clip, one in asked
+            ],
+        }
+        found = {}
+        for kind in (*KINDS, "all"):
+            rows = [row for row, (_, one) in enumerate(asked) if kind in (one.kind, "all")]
+            if rows:
+                works = [records[asked[row][0]]["work"] for row in rows]
+                scores = {name: interval([values[row] for row in rows], works) for name, values in right.items()}
+                found[kind] = {"questions": len(rows)} | scores
+        return found
+
+    @staticmethod
+    def right(asked: list[tuple[int, Question]], likelihoods: list[torch.Tensor]) -> list[bool]:
+        return [
+            one.options[int(values.argmax())] == one.answer for (_, one), values in zip(asked, likelihoods, strict=True)
+        ]
+
+
+def evaluate(folder: Path, records: list[dict], embeddings: np.ndarray) -> dict:
+    """All scores of the folder as shipped.
+
+    Parameters
+    ----------
+    folder : the exported captioner
+    records, embeddings : of the whole corpus, in the same order; embeddings of shape (clips, size)
+    """
+
+    def rows(split: str) -> list[int]:
+        return [row for row, record in enumerate(records) if record["split"] == split]
+
+    train = rows("train")
+    captioners = Captioners(folder, [records[row] for row in train], embeddings[train])
+    size = sum(
+        parameter.numel() for part in (captioners.parts[0], captioners.parts[2]) for parameter in part.parameters()
+    )
+    result = {"parameters": size, "clips": {}, "captions": {}, "overlap": {}, "examples": [], "questions": {}}
+    for name in SETS:
+        here, inputs = [records[row] for row in rows(name)], embeddings[rows(name)]
+        result["clips"][name] = {"clips": len(here), "works": len({record["work"] for record in here})}
+        # Of the recordings too little is known for rich captions.
+        for style in STYLES if name != "recordings" else ("plain",):
+            spoken = captioners.describe(here, inputs, style)
+            expected = [references(record, style) for record in here]
+            result["captions"].setdefault(name, {})[style] = {m: truth(texts, here) for m, texts in spoken.items()}
+            result["overlap"].setdefault(name, {})[style] = {m: overlap(t, expected) for m, t in spoken.items()}
+            if name == "test":
+                result["examples"] += [
+                    {"id": here[clip]["id"], "style": style, "caption": spoken["captioner"][clip],
+                     "reference": expected[clip][0]} for clip in range(3)
+                ]  # fmt: skip
+        result["questions"][name] = captioners.answer(here, inputs, "test")
+        precision = {m: scores["precision"] for m, scores in result["captions"][name]["plain"].items()}
+        print(name, json.dumps(precision), json.dumps(result["questions"][name]["all"]), flush=True)
+    test = rows("test")
+    result["questions"]["test, wording of training"] = captioners.answer(
+        [records[row] for row in test], embeddings[test], "train"
+    )
+    return result
+
+
+def write_floor(records: list[dict], embeddings: np.ndarray, path: Path) -> None:
+    """Write embeddings (float16) and attributes (JSON) of some test clips, for the test of the shipped checkpoint."""
+    rows = [row for row, record in enumerate(records) if record["split"] == "test"][:FLOOR_CLIPS]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        path,
+        embeddings=embeddings[rows].astype(np.float16),
+        attributes=np.array([json.dumps(records[row]["attributes"]) for row in rows]),
+    )

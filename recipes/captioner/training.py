@@ -1,0 +1,180 @@
+"""Train the mapping network and GPT-2 together, both from scratch."""
+
+import csv
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
+
+from captioner.metrics import judge
+from captioner.texts import CONTEXT, Example, draw
+from musiclang.captioner import PrefixMapping, generate_captions, log_likelihoods
+
+LAYERS, HEADS, WIDTH = 4, 4, 256
+PREFIX, HIDDEN = 8, 512
+DROPOUT = 0.1  # in GPT-2
+UNHEARD = 0.1  # share of examples without audio
+NOISE = 0.2  # added to embeddings, in standard deviations
+CAPTIONS, QUESTIONS = 1, 1  # of each clip in an epoch
+EPOCHS, BATCH = 8, 64
+BUCKET = 50  # batches among which texts of like length are put together
+LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 1e-3, 0.05, 0.05
+ANSWER_WEIGHT = 3.0  # of a token of an answer; a token of a caption has 1, and captions have many more
+DESCRIBED = 100  # validation clips whose generated captions are judged after each epoch
+
+
+def new_model(tokenizer: GPT2Tokenizer) -> GPT2LMHeadModel:
+    """An untrained GPT-2 for the vocabulary of the tokenizer."""
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=len(tokenizer),
+            n_positions=CONTEXT,
+            n_embd=WIDTH,
+            n_layer=LAYERS,
+            n_head=HEADS,
+            embd_pdrop=DROPOUT,
+            resid_pdrop=DROPOUT,
+            attn_pdrop=0.0,
+            activation_function="gelu_pytorch_tanh",  # the one of GPT-2, computed in one step
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+def batches(examples: list[Example], rng: np.random.Generator) -> list[np.ndarray]:
+    """Numbers of the examples of each batch: shuffled, but of like length within a batch."""
+    length = np.array([len(one.prompt) + len(one.text) for one in examples])
+    shuffled = rng.permutation(len(examples))[: len(examples) // BATCH * BATCH]
+    found = []
+    for at in range(0, len(shuffled), BUCKET * BATCH):
+        bucket = shuffled[at : at + BUCKET * BATCH]
+        found.append(bucket[np.argsort(length[bucket], kind="stable")].reshape(-1, BATCH))
+    together = np.concatenate(found)
+    return list(together[rng.permutation(len(together))])
+
+
+class Trainer:
+    """State of a training run, kept on disk after each epoch, so that it can go on after an interruption.
+
+    Parameters
+    ----------
+    folder : where the state and the curve are kept
+    tokenizer : see ``texts``
+    records, embeddings : of the training clips, in the same order; embeddings of shape (clips, size)
+    validation, validation_embeddings : the same of the validation clips
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        tokenizer: GPT2Tokenizer,
+        records: list[dict],
+        embeddings: np.ndarray,
+        validation: list[dict],
+        validation_embeddings: np.ndarray,
+    ):
+        self.folder, self.tokenizer = folder, tokenizer
+        self.records, self.embeddings = records, torch.from_numpy(embeddings)
+        self.validation, self.validation_embeddings = validation, torch.from_numpy(validation_embeddings)
+        torch.manual_seed(0)
+        self.model = new_model(tokenizer)
+        self.model.set_attn_implementation("eager")  # the fastest for short texts on a CPU
+        self.mapping = PrefixMapping(embeddings.shape[1], PREFIX, WIDTH, HIDDEN)
+        self.mapping.mean.copy_(self.embeddings.mean(dim=0))
+        self.mapping.std.copy_(self.embeddings.std(dim=0).clamp(min=1e-3))
+        trained = [*self.model.parameters(), *self.mapping.parameters()]
+        decay, plain = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decay, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}], lr=LEARNING_RATE
+        )
+        self.steps = EPOCHS * ((CAPTIONS + QUESTIONS) * len(records) // BATCH)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.rate)
+        self.curve: list[dict] = []
+
+    def rate(self, step: int) -> float:
+        """Warm-up, then half a cosine."""
+        warm = WARM_UP * self.steps
+        return (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / (self.steps - warm)))
+
+    def run(self, epochs: int | None = None) -> tuple[GPT2LMHeadModel, PrefixMapping]:
+        """Train to the end, or for so many epochs at most, from the last epoch on disk if there is one."""
+        path = self.folder / "captioner.pt"
+        parts = {name: getattr(self, name) for name in ("model", "mapping", "optimizer", "schedule")}
+        if path.is_file():
+            state = torch.load(path, weights_only=True)
+            for name, part in parts.items():
+                part.load_state_dict(state[name])
+            self.curve = state["curve"]
+        end = EPOCHS if epochs is None else min(EPOCHS, len(self.curve) + epochs)
+        for epoch in range(len(self.curve), end):
+            row = {"epoch": epoch + 1} | self.epoch(epoch) | self.check()
+            self.curve.append(row)
+            print(json.dumps(row), flush=True)
+            state = {name: part.state_dict() for name, part in parts.items()} | {"curve": self.curve}
+            torch.save(state, path.with_suffix(".part"))
+            path.with_suffix(".part").replace(path)
+            self.write_curve()
+        return self.model.eval(), self.mapping.eval()
+
+    def write_curve(self) -> None:
+        with (self.folder / "curve.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.curve[0])
+            writer.writeheader()
+            writer.writerows(self.curve)
+
+    def epoch(self, epoch: int) -> dict:
+        """One pass over the clips, each with other texts than before."""
+        began, rng = time.monotonic(), np.random.default_rng([0, epoch])
+        torch.manual_seed(epoch)
+        self.model.train()
+        examples = draw(self.records, f"epoch {epoch}", CAPTIONS, QUESTIONS)
+        total, tokens = 0.0, 0
+        for picked in batches(examples, rng):
+            batch = [examples[number] for number in picked]
+            embeddings = self.embeddings[[one.clip for one in batch]]
+            embeddings = embeddings + NOISE * self.mapping.std * torch.randn_like(embeddings)
+            heard = torch.rand(len(batch)) >= UNHEARD
+            with torch.autocast("cpu", torch.bfloat16):
+                found = self.likelihoods(batch, self.mapping(embeddings, heard))
+            weights = torch.cat([torch.full_like(row, ANSWER_WEIGHT if one.answers else 1.0)
+                                 for row, one in zip(found, batch, strict=True)])  # fmt: skip
+            found = torch.cat(found)
+            loss = -(weights * found).sum() / weights.sum()
+            loss.backward()
+            nn.utils.clip_grad_norm_([*self.model.parameters(), *self.mapping.parameters()], 1.0)
+            self.optimizer.step()
+            self.schedule.step()
+            self.optimizer.zero_grad()
+            total, tokens = total - found.sum().item(), tokens + len(found)
+        return {"train_loss": round(total / tokens, 4), "seconds": round(time.monotonic() - began)}
+
+    def likelihoods(self, batch: list[Example], prefix: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        prompts, texts = [one.prompt for one in batch], [one.text for one in batch]
+        return log_likelihoods(self.model, self.tokenizer, prefix, prompts, texts)
+
+    @torch.inference_mode()
+    def check(self) -> dict:
+        """Loss by token on validation clips, with and without their audio, and how many statements are true."""
+        self.model.eval()
+        examples = sorted(draw(self.validation, "validation", CAPTIONS, QUESTIONS), key=lambda one: len(one.prompt))
+        found = {}
+        for name, heard in (("validation_loss", True), ("validation_loss_without_audio", False)):
+            rows = []
+            for at in range(0, len(examples), BATCH):
+                batch = examples[at : at + BATCH]
+                embeddings = self.validation_embeddings[[one.clip for one in batch]]
+                rows += self.likelihoods(batch, self.mapping(embeddings, torch.full((len(batch),), heard)))
+            for kind, answers in (("captions", False), ("answers", True)):
+                some = torch.cat([row for row, one in zip(rows, examples, strict=True) if one.answers == answers])
+                found[f"{name}_{kind}"] = round(-some.mean().item(), 4)
+        texts = generate_captions(self.model, self.tokenizer, self.mapping, self.validation_embeddings[:DESCRIBED])
+        statements = [one for text, record in zip(texts, self.validation, strict=False) for one in judge(text, record)]
+        true = [one.true for one in statements]
+        found["validation_precision"] = round(float(np.mean(true)), 4) if true else None
+        return found

@@ -1,0 +1,56 @@
+"""Train, export and evaluate the mini CLAP. Each step is skipped where its result is there; run again to go on.
+
+cd recipes
+python -m corpus && python -m corpus.table    # first: the corpus and musicnn's embeddings of it
+python -m clap
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from corpus.files import write_text
+
+from clap.audio_tower import Trainer
+from clap.card import write_card
+from clap.evaluate import evaluate, write_csv
+from clap.export import enter, export
+from clap.features import log_mels, read_records
+from clap.text_tower import distill
+
+ROOT = Path(__file__).parents[2]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="clap", description=__doc__.split("\n")[0])
+    parser.add_argument("--corpus", type=Path, default=ROOT / "build" / "corpus", help="the rendered corpus")
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "clap", help="what is computed on the way")
+    parser.add_argument("--output", type=Path, default=ROOT / "musiclang" / "data" / "checkpoints" / "clap")
+    parser.add_argument("--processes", type=int, default=2, help="for the spectrograms")
+    options = parser.parse_args()
+    work, output = options.work, options.output
+    work.mkdir(parents=True, exist_ok=True)
+
+    records = read_records(options.corpus)
+    train = [record for record in records if record["split"] == "train"]
+    validation = [record for record in records if record["split"] == "validation"]
+    if not (work / "text-tower" / "curve.csv").is_file():
+        distill(train, work)
+    mels = log_mels(records, options.corpus, work / "mel", options.processes)
+    rows = {record["id"]: row for row, record in enumerate(records)}
+    of_train, of_validation = ([rows[record["id"]] for record in part] for part in (train, validation))
+    if not (work / "audio-tower.csv").is_file() or not (output / "model.safetensors").is_file():
+        trainer = Trainer(work, train, validation)
+        export(trainer.run(mels[of_train], mels[of_validation]), work / "text-tower", output)
+        enter(output)
+    scores = work / "scores.json"
+    if not scores.is_file():
+        write_text(scores, json.dumps(evaluate(output, records, mels, options.corpus, work), indent=1))
+    result = json.loads(scores.read_text(encoding="utf-8"))
+    write_csv(result, output / "scores.csv")
+    write_text(output / "README.md", write_card(result, work))
+    print(f"{output}: {sum(path.stat().st_size for path in output.rglob('*')) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Write the trained CLAP as a folder that transformers loads, with weights in half precision."""
+
+import shutil
+from pathlib import Path
+
+import torch
+from registration import register
+from transformers import BertTokenizer, ClapModel, ClapProcessor
+
+from clap.features import feature_extractor
+
+PUBLISHED = {  # what the full tier loads under the same name
+    "repository": "laion/larger_clap_music",
+    "revision": "a0b4534a14f58e20944452dff00a22a06ce629d1",
+    "licence": "Apache-2.0",
+}
+
+
+def export(model: ClapModel, text_tower: Path, folder: Path) -> None:
+    """Write weights (float16), configuration, feature extractor and tokenizer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model = model.eval().half()
+    model.save_pretrained(folder)
+    model.config.dtype = torch.float32  # what from_pretrained makes of the weights: half is slow on a CPU
+    model.config.save_pretrained(folder)
+    ClapProcessor(feature_extractor(), BertTokenizer.from_pretrained(text_tower)).save_pretrained(folder)
+    for path in folder.iterdir():
+        path.chmod(0o644)
+    for curve, name in (
+        (text_tower / "curve.csv", "text_tower.csv"),
+        (text_tower.parent / "audio-tower.csv", "curve.csv"),
+    ):
+        shutil.copy(curve, folder / name)
+
+
+def enter(folder: Path) -> None:
+    register("clap", "pretrained_model_name_or_path", "MIT", folder, PUBLISHED)

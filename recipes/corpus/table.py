@@ -1,0 +1,121 @@
+"""The corpus as one file: attributes, a caption and two embeddings of each clip, without the audio.
+
+    cd recipes
+    python -m corpus.table              # writes musiclang/data/corpus.parquet; run again to go on
+
+Embeddings are of musicnn (MagnaTagATune, mean over its patches of 3 s) and of MiniLM.
+"""
+
+import argparse
+import json
+import os
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import soundfile
+from captions import Caption
+
+from corpus.build import in_parallel
+from corpus.files import write_bytes
+from corpus.plan import EMBEDDED
+from corpus.texts import captions_of
+
+FOLDER = Path(__file__).parents[2] / "build" / "corpus"
+TABLE = Path(__file__).parents[2] / "musiclang" / "data" / "corpus.parquet"
+EMBEDDING = 200  # dimensions of musicnn's embedding
+CHUNK = 64  # clips of one task
+
+
+@cache
+def tagger():
+    import torch  # in the workers only: they are spawned
+
+    from musiclang.checkpoints import checkpoint
+    from musiclang.musicnn import Musicnn
+
+    torch.set_num_threads(1)
+    return Musicnn.from_pretrained(**checkpoint("musicnn-mtt")).eval()
+
+
+def embed_chunk(first: int, paths: list[Path], folder: Path) -> None:
+    """Write what musicnn says of some clips, shape (clips, 200 + 50), float16, under the number of the first."""
+    import torch
+
+    from musiclang.musicnn import log_mel_patches
+
+    rows = []
+    with torch.inference_mode():
+        for path in paths[first : first + CHUNK]:
+            audio, _ = soundfile.read(path, dtype="float32")
+            tagging = tagger()(log_mel_patches(audio))
+            rows.append(np.concatenate([tagging.embedding.mean(0).numpy(), tagging.probabilities.mean(0).numpy()]))
+    temporary = folder / f"{first:06d}.{os.getpid()}.part.npy"
+    np.save(temporary, np.asarray(rows, np.float16))
+    temporary.replace(folder / f"{first:06d}.npy")
+
+
+def tagged(records: list[dict], folder: Path, processes: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """musicnn's embeddings (records, 200) and probabilities of tags (records, 50), means over patches, float16.
+
+    What has been computed stays in ``folder``.
+    """
+    parts = folder / "musicnn"
+    parts.mkdir(exist_ok=True)
+    paths = [folder / record["file_name"] for record in records]
+    firsts = range(0, len(paths), CHUNK)
+    todo = [first for first in firsts if not (parts / f"{first:06d}.npy").exists()]
+    if todo:
+        in_parallel(partial(embed_chunk, paths=paths, folder=parts), todo, processes, f"musicnn, {CHUNK} clips each")
+    both = np.concatenate([np.load(parts / f"{first:06d}.npy") for first in firsts])
+    return both[:, :EMBEDDING], both[:, EMBEDDING:]
+
+
+def embedded(records: list[dict]) -> list[dict]:
+    """The records that come with the book: all but the later part of the training clips."""
+    train = [record for record in records if record["split"] == "train"]
+    return train[:EMBEDDED] + [record for record in records if record["split"] != "train"]
+
+
+def table(records: list[dict], captions: list[Caption], audio: np.ndarray, text: np.ndarray) -> pa.Table:
+    """One row a clip. What a caption states is kept as JSON; embeddings are float16."""
+    columns = {name: [record[name] for record in records]
+               for name in ("id", "split", "source_family", "collection", "work", "soundfont")}  # fmt: skip
+    for name in records[0]["attributes"]:
+        columns[name] = [record["attributes"][name] for record in records]
+    columns["tempo_bpm"] = pa.array(columns["tempo_bpm"], pa.float32())
+    columns["caption"] = [caption.text for caption in captions]
+    columns["stated"] = [json.dumps(caption.mentioned) for caption in captions]
+    for name, values in (("audio_embedding", audio), ("text_embedding", text)):
+        flat = pa.array(values.astype(np.float16).ravel())
+        columns[name] = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+    return pa.table(columns)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="corpus.table", description=__doc__.split("\n")[0])
+    parser.add_argument("--corpus", type=Path, default=FOLDER, help="the rendered corpus")
+    parser.add_argument("--output", type=Path, default=TABLE)
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    lines = (options.corpus / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
+    records = embedded([json.loads(line) for line in lines])
+    audio, _ = tagged(records, options.corpus, options.processes)
+
+    from sentence_transformers import SentenceTransformer
+
+    from musiclang.checkpoints import checkpoint
+
+    captions = [captions_of(record, 1)[0] for record in records]
+    encoder = SentenceTransformer(**checkpoint("text-encoder"), device="cpu")
+    text = encoder.encode([caption.text for caption in captions], batch_size=128, show_progress_bar=True)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table(records, captions, audio, text), sink, compression="zstd", compression_level=19)
+    write_bytes(options.output, sink.getvalue().to_pybytes())
+    print(f"{options.output}: {len(records)} clips, {options.output.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
