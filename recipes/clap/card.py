@@ -17,7 +17,7 @@ SETS = {
     "recordings": "real recordings",
 }
 CARD = Template("""---
-license: mit
+license: apache-2.0
 library_name: transformers
 pipeline_tag: zero-shot-audio-classification
 ---
@@ -41,9 +41,10 @@ similarity = model.get_audio_features(**sounds).pooler_output @ model.get_text_f
   and from procedural pieces; captions by `recipes/captions`, six a clip. No recording, and no text by a listener.
 - Text tower: three layers and 6,000 word pieces of all-MiniLM-L6-v2 (Apache-2.0), distilled on captions in training
   wording and on 60,000 definitions and examples of WordNet. Cosine with MiniLM on held-out definitions: $cosine.
-- Audio tower and projections: from scratch, $epochs epochs ($minutes minutes on two CPU cores), InfoNCE in both
-  directions with every caption that is true of a clip as a positive, and one linear layer (thrown away afterwards)
-  that had to tell the attributes of the clip. The text tower was frozen. Curves: `text_tower.csv`, `curve.csv`.
+- Audio tower and projections: from scratch, $epochs epochs ($minutes minutes on two CPU cores) with Muon and AdamW.
+  InfoNCE in both directions with every caption that is true of a clip as a positive, and one linear layer (thrown away
+  afterwards) that had to tell the attributes of the clip. The text tower was frozen. Curves: `text_tower.csv`,
+  `curve.csv`.
 - Recipe: `recipes/clap`. One seed. Nothing was chosen on the sets below.
 
 ## Scores
@@ -67,8 +68,10 @@ $zero_shot
 - Level is part of what it hears: captions of training say whether a clip is soft or loud.
 
 ## Licence
-MIT, as the book. The text tower began as parts of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0). WordNet 3.0 and
-the scores of music21's corpus were used for training and are not contained in the weights' files.
+Apache License 2.0, https://www.apache.org/licenses/LICENSE-2.0. The text tower began as three layers, half of their
+hidden units and 6,000 of the word pieces of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), and was trained
+further. The rest was trained from scratch by this project. Scores of music21's corpus, sound fonts and WordNet 3.0 were
+used for training, and nothing of them is in the files.
 """)
 
 

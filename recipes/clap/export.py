@@ -23,7 +23,9 @@ def export(model: ClapModel, text_tower: Path, folder: Path) -> None:
     model.save_pretrained(folder)
     model.config.dtype = torch.float32  # what from_pretrained makes of the weights: half is slow on a CPU
     model.config.save_pretrained(folder)
-    ClapProcessor(feature_extractor(), BertTokenizer.from_pretrained(text_tower)).save_pretrained(folder)
+    # Without token types: ClapModel would hand them on to the audio tower as well.
+    tokenizer = BertTokenizer.from_pretrained(text_tower, model_input_names=["input_ids", "attention_mask"])
+    ClapProcessor(feature_extractor(), tokenizer).save_pretrained(folder)
     for path in folder.iterdir():
         path.chmod(0o644)
     for curve, name in (
@@ -34,4 +36,4 @@ def export(model: ClapModel, text_tower: Path, folder: Path) -> None:
 
 
 def enter(folder: Path) -> None:
-    register("clap", "pretrained_model_name_or_path", "MIT", folder, PUBLISHED)
+    register("clap", "pretrained_model_name_or_path", "Apache-2.0", folder, PUBLISHED)
