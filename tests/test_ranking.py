@@ -94,7 +94,7 @@ def test_every_caption_of_a_record_is_true_of_it():
 def test_loss_with_several_positives():
     """With one positive a row it is cross entropy; open pairs are as if they were not there."""
     torch = pytest.importorskip("torch")
-    from clap.audio_tower import several_positives
+    from clap.alignment import several_positives
 
     logits = torch.randn(5, 7, generator=torch.Generator().manual_seed(0))
     one = torch.eye(5, 7, dtype=torch.bool)

@@ -1,6 +1,5 @@
 """Train the mapping network and GPT-2 together, both from scratch."""
 
-import csv
 import json
 import math
 import time
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from corpus.files import write_rows
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
@@ -119,14 +119,8 @@ class Trainer:
             state = {name: part.state_dict() for name, part in parts.items()} | {"curve": self.curve}
             torch.save(state, path.with_suffix(".part"))
             path.with_suffix(".part").replace(path)
-            self.write_curve()
+            write_rows(self.folder / "curve.csv", self.curve)
         return self.model.eval(), self.mapping.eval()
-
-    def write_curve(self) -> None:
-        with (self.folder / "curve.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.curve[0])
-            writer.writeheader()
-            writer.writerows(self.curve)
 
     def epoch(self, epoch: int) -> dict:
         """One pass over the clips, each with other texts than before."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from corpus.files import write_text
 
+from clap.alignment import align
 from clap.audio_tower import Trainer
 from clap.card import write_card
 from clap.evaluate import evaluate, write_csv
@@ -18,14 +19,15 @@ from clap.export import enter, export
 from clap.features import log_mels, read_records
 from clap.text_tower import distill
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
+CHECKPOINTS = ROOT / "musiclang" / "data" / "checkpoints"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="clap", description=__doc__.split("\n")[0])
     parser.add_argument("--corpus", type=Path, default=ROOT / "build" / "corpus", help="the rendered corpus")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "clap", help="what is computed on the way")
-    parser.add_argument("--output", type=Path, default=ROOT / "musiclang" / "data" / "checkpoints" / "clap")
+    parser.add_argument("--output", type=Path, default=CHECKPOINTS / "clap")
     parser.add_argument("--processes", type=int, default=2, help="for the spectrograms")
     options = parser.parse_args()
     work, output = options.work, options.output
@@ -34,14 +36,16 @@ def main() -> None:
     records = read_records(options.corpus)
     train = [record for record in records if record["split"] == "train"]
     validation = [record for record in records if record["split"] == "validation"]
-    if not (work / "text-tower" / "curve.csv").is_file():
+    if not (work / "text-tower.csv").is_file():
         distill(train, work)
     mels = log_mels(records, options.corpus, work / "mel", options.processes)
     rows = {record["id"]: row for row, record in enumerate(records)}
     of_train, of_validation = ([rows[record["id"]] for record in part] for part in (train, validation))
-    if not (work / "audio-tower.csv").is_file() or not (output / "model.safetensors").is_file():
-        trainer = Trainer(work, train, validation)
-        export(trainer.run(mels[of_train], mels[of_validation]), work / "text-tower", output)
+    if not (output / "model.safetensors").is_file():
+        model = Trainer(work, train, validation).run(mels[of_train], mels[of_validation])
+        align(model, train, mels[of_train], validation, mels[of_validation], work)
+        export(model, work, output)
+    if output.resolve().parent == CHECKPOINTS:
         enter(output)
     scores = work / "scores.json"
     if not scores.is_file():

@@ -1,6 +1,5 @@
-"""Train the audio tower and both projections on top of the frozen text tower."""
+"""Train the audio tower to tell the facts of a clip: what its captions can state, each true or not."""
 
-import csv
 import json
 import math
 import time
@@ -8,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from corpus.files import write_rows
 from torch import nn
 from torch.nn import functional as F
-from transformers import BertTokenizer, ClapAudioConfig, ClapConfig, ClapModel
+from transformers import ClapAudioConfig, ClapConfig, ClapModel
 from transformers.models.clap.modeling_clap import ClapTextModel
 
-from clap.features import Texts
-from clap.text_tower import encode
+from clap.features import Facts
 
-EMBEDDING = 256
+EMBEDDING = 512
 AUDIO = dict(
     num_mel_bins=128,
     spec_size=256,
@@ -31,14 +30,9 @@ AUDIO = dict(
     enable_fusion=False,
     drop_path_rate=0.0,
 )
-CAPTIONS = 6  # of each clip
-EPOCHS, BATCH = 16, 32
-ALONE = 1  # epochs at the start in which the audio tower learns facts only, without the captions
-OTHERS = 448  # captions of other clips, compared with each batch
-QUEUE = 1024  # clips of the batches before, compared with the captions of this one
+EPOCHS, BATCH = 20, 32
 LEARNING_RATE, MUON_LEARNING_RATE = 1e-3, 8e-3
 WEIGHT_DECAY, WARM_UP = 0.05, 0.02
-FACT_WEIGHT = 0.2
 
 
 def new_model(text_tower: Path) -> ClapModel:
@@ -57,17 +51,6 @@ def new_model(text_tower: Path) -> ClapModel:
             1.5 * (2 * place - 1) + 0.7 * torch.cos(4 * math.pi * place)
         )
     return model
-
-
-def standardize_input(projection: nn.Module, inputs: torch.Tensor) -> None:
-    """Set the first layer of an untrained projection so that its inputs act as if standardized.
-
-    Else the embeddings of all clips begin almost equal, and the contrastive loss hardly moves.
-    """
-    mean, std = inputs.mean(0), inputs.std(0) + 1e-3
-    with torch.no_grad():
-        projection.linear1.weight.div_(std)
-        projection.linear1.bias.copy_(-projection.linear1.weight @ mean)
 
 
 def augmented(mels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -92,79 +75,44 @@ def augmented(mels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return mels
 
 
-def comparison(said: torch.Tensor, holds: torch.Tensor, blank: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Whether each caption is true of each clip, and whether that is open; both of shape (captions, clips)."""
-    count = said.sum(1, keepdim=True)
-    met = said @ holds.T
-    true = met == count
-    return true, (met + said @ blank.T >= count) & ~true
-
-
-def several_positives(logits: torch.Tensor, true: torch.Tensor, open_: torch.Tensor) -> torch.Tensor:
-    """InfoNCE by rows with several positives: the mean of their log-probabilities.
-
-    Pairs of which it is open whether they match are left out; so are rows without a positive.
-    """
-    logits = logits.masked_fill(open_, -torch.inf)
-    log_probability = logits.log_softmax(1).masked_fill(~true, 0)
-    count = true.sum(1)
-    return -(log_probability.sum(1)[count > 0] / count[count > 0]).mean()
-
-
 class Trainer:
     """State of a training run, kept on disk after each epoch, so that it can go on after an interruption."""
 
     def __init__(self, folder: Path, records: list[dict], validation: list[dict]):
         self.folder = folder
-        tokenizer = BertTokenizer.from_pretrained(folder / "text-tower")
         self.model = new_model(folder / "text-tower")
-        everything = Texts(records + validation, CAPTIONS)
-        kept = folder / "captions.npy"
-        if not kept.is_file():
-            with torch.autocast("cpu", torch.bfloat16):
-                np.save(kept, encode(self.model.text_model.eval(), tokenizer, [c.text for c in everything.captions]))
-        text = torch.from_numpy(np.load(kept))
-        train = everything.clip < len(records)
-        self.texts, self.owner = text[train], torch.from_numpy(everything.clip[train])
+        self.tower, self.size = self.model.audio_model, len(records)
+        facts = Facts(records + validation)
         # A number of beats a minute is for captions only: as labels of clips there are too many.
-        self.labels = torch.tensor([name != "tempo_bpm" for name, _ in everything.facts])
-        self.said, self.holds, self.blank = (
-            torch.from_numpy(table.astype(np.float32))
-            for table in (everything.said, everything.holds, everything.blank)
+        kept = [index for index, (name, _) in enumerate(facts.names) if name != "tempo_bpm"]
+        self.attributes = np.array([facts.names[index][0] for index in kept])
+        self.holds, self.known = (
+            torch.from_numpy(table[:, kept].astype(np.float32)) for table in (facts.holds, ~facts.blank)
         )
-        first = np.searchsorted(everything.clip, np.arange(len(records), len(records) + len(validation)))
-        self.check_texts = text[torch.from_numpy(first)]
-        self.check_holds, self.check_blank = self.holds[len(records) :], self.blank[len(records) :]
-        self.said = self.said[: train.sum()]
-        self.starts = np.searchsorted(everything.clip, np.arange(len(records)))
-        self.counts = np.bincount(everything.clip[train], minlength=len(records))
-        self.head = nn.Linear(AUDIO["hidden_size"], int(self.labels.sum()))
-        share = self.holds[: len(records), self.labels].mean(0)
+        self.head = nn.Linear(AUDIO["hidden_size"], len(kept))
+        share = self.holds[: self.size].mean(0)
         with torch.no_grad():
             self.head.bias.copy_(torch.logit(share.clamp(0.002, 0.998)))
-        for parameter in self.model.text_model.parameters():
-            parameter.requires_grad = False
-        trained = [p for p in (*self.model.parameters(), *self.head.parameters()) if p.requires_grad]
-        # Muon, for the matrices of the audio tower, learned as much in 150 steps as AdamW alone in 600.
-        tower = self.model.audio_model.named_parameters()
-        matrices = [p for name, p in tower if p.ndim == 2 and "relative_position" not in name]
+        # Muon, for the matrices of the tower, learned as much in 150 steps as AdamW alone in 600.
+        matrices = [p for name, p in self.tower.named_parameters() if p.ndim == 2 and "relative_position" not in name]
         chosen = {id(p) for p in matrices}
-        decay = [p for p in trained if p.ndim > 1 and id(p) not in chosen]
-        plain = [p for p in trained if p.ndim <= 1]
+        others = [p for p in (*self.tower.parameters(), *self.head.parameters()) if id(p) not in chosen]
         self.optimizers = [
             torch.optim.Muon(
                 matrices, lr=MUON_LEARNING_RATE, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"
             ),
             torch.optim.AdamW(
-                [{"params": decay, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}],
+                [
+                    {"params": [p for p in others if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
+                    {"params": [p for p in others if p.ndim <= 1], "weight_decay": 0.0},
+                ],
                 lr=LEARNING_RATE,
                 betas=(0.9, 0.98),
             ),
         ]
-        self.steps = EPOCHS * (len(records) // BATCH)
+        self.steps = EPOCHS * (self.size // BATCH)
         self.schedules = [torch.optim.lr_scheduler.LambdaLR(one, self.rate) for one in self.optimizers]
         self.curve: list[dict] = []
-        self.size = len(records)
 
     def rate(self, step: int) -> float:
         """Warm-up, then half a cosine."""
@@ -172,11 +120,11 @@ class Trainer:
         return (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / (self.steps - warm)))
 
     def run(self, mels: np.ndarray, check_mels: np.ndarray) -> ClapModel:
-        """Train to the end, from the last epoch on disk if there is one."""
+        """Train to the end, from the last epoch on disk if there is one; projections stay untrained."""
         state_path = self.folder / "audio-tower.pt"
         if state_path.is_file():
             state = torch.load(state_path, weights_only=True)
-            self.model.load_state_dict(state["model"])
+            self.tower.load_state_dict(state["tower"])
             self.head.load_state_dict(state["head"])
             for name in ("optimizers", "schedules"):
                 for part, kept in zip(getattr(self, name), state[name], strict=True):
@@ -186,89 +134,60 @@ class Trainer:
             row = {"epoch": epoch + 1} | self.epoch(epoch, mels) | self.check(check_mels)
             self.curve.append(row)
             print(json.dumps(row), flush=True)
-            state = {"model": self.model.state_dict(), "head": self.head.state_dict(), "curve": self.curve}
+            state = {"tower": self.tower.state_dict(), "head": self.head.state_dict(), "curve": self.curve}
             state |= {n: [one.state_dict() for one in getattr(self, n)] for n in ("optimizers", "schedules")}
             torch.save(state, state_path.with_suffix(".part"))
             state_path.with_suffix(".part").replace(state_path)
-        with (self.folder / "audio-tower.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, self.curve[0])
-            writer.writeheader()
-            writer.writerows(self.curve)
+        write_rows(self.folder / "audio-tower.csv", self.curve)
         return self.model.eval()
 
+    def loss(self, pooled: torch.Tensor, rows: np.ndarray | slice) -> torch.Tensor:
+        """Binary cross-entropy of the facts of some clips that are known, shape (clips, facts), in nats."""
+        return F.binary_cross_entropy_with_logits(
+            self.head(pooled), self.holds[rows], self.known[rows], reduction="none"
+        )
+
     def epoch(self, epoch: int, mels: np.ndarray) -> dict:
-        """One pass over the clips; returns mean losses."""
-        rng = np.random.default_rng([0, epoch])
-        generator = torch.Generator().manual_seed(epoch)
+        """One pass over the clips; returns the mean loss of a clip."""
+        rng, generator = np.random.default_rng([0, epoch]), torch.Generator().manual_seed(epoch)
         torch.manual_seed(epoch)
-        model, began = self.model.train(), time.monotonic()
-        model.text_model.eval()
+        self.tower.train()
+        began, total = time.monotonic(), 0.0
         order = rng.permutation(self.size)[: self.size // BATCH * BATCH].reshape(-1, BATCH)
-        if epoch == ALONE:
-            some = np.random.default_rng(0).choice(self.size, min(self.size, 1024), replace=False)
-            standardize_input(model.audio_projection, embed_mels(model.eval(), mels[some])[0])
-            standardize_input(model.text_projection, self.texts[:: max(1, len(self.texts) // 4096)])
-            model.train()
-            model.text_model.eval()
-        queue, queued = torch.zeros(0, EMBEDDING), torch.zeros(0, dtype=torch.long)
-        sums = np.zeros(3)
         for rows in order:
-            own = self.starts[rows] + rng.integers(self.counts[rows])
-            others = rng.choice(len(self.texts), OTHERS, replace=False)
-            picked = torch.from_numpy(np.concatenate([own, others]))
-            clips = torch.from_numpy(rows)
-            batch = torch.from_numpy(mels[rows].astype(np.float32))[:, None]
+            batch = augmented(torch.from_numpy(mels[rows].astype(np.float32))[:, None], generator)
             with torch.autocast("cpu", torch.bfloat16):
-                pooled = model.audio_model(input_features=augmented(batch, generator)).pooler_output
-            pooled = pooled.float()
-            audio = F.normalize(model.audio_projection(pooled), dim=1)
-            text = F.normalize(model.text_projection(self.texts[picked]), dim=1)
-            true, open_ = comparison(self.said[picked], self.holds[clips], self.blank[clips])
-            to_text = several_positives(audio @ text.T * model.logit_scale_a.exp(), true.T, open_.T)
-            known = torch.cat([clips, queued])
-            true, open_ = comparison(self.said[picked[:BATCH]], self.holds[known], self.blank[known])
-            similarity = text[:BATCH] @ torch.cat([audio, queue]).T
-            to_audio = several_positives(similarity * model.logit_scale_t.exp(), true, open_)
-            target, weight = self.holds[clips][:, self.labels], 1 - self.blank[clips][:, self.labels]
-            told = F.binary_cross_entropy_with_logits(self.head(pooled), target, weight, reduction="sum") / BATCH
-            together = float(epoch >= ALONE)
-            (together * (to_text + to_audio) + FACT_WEIGHT * told).backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                pooled = self.tower(input_features=batch).pooler_output
+            loss = self.loss(pooled.float(), rows).sum() / BATCH
+            loss.backward()
+            nn.utils.clip_grad_norm_([*self.tower.parameters(), *self.head.parameters()], 1.0)
             for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
                 optimizer.step()
                 schedule.step()
                 optimizer.zero_grad()
-            with torch.no_grad():
-                model.logit_scale_a.clamp_(max=math.log(100))
-                model.logit_scale_t.clamp_(max=math.log(100))
-            queue, queued = torch.cat([audio.detach(), queue])[:QUEUE], torch.cat([clips, queued])[:QUEUE]
-            sums += [to_text.item(), to_audio.item(), told.item()]
-        means = (sums / len(order)).round(4).tolist()
-        names = ("audio_to_text_loss", "text_to_audio_loss", "fact_loss")
-        return dict(zip(names, means, strict=True)) | {"seconds": round(time.monotonic() - began)}
+            total += loss.item()
+        return {"loss": round(total / len(order), 3), "seconds": round(time.monotonic() - began)}
 
     def check(self, mels: np.ndarray) -> dict:
-        """Scores on the validation clips, whose captions have the wording of training."""
-        pooled, audio = embed_mels(self.model.eval(), mels)
+        """Loss on the validation clips, in all and by attribute."""
         with torch.inference_mode():
-            text = F.normalize(self.model.text_projection(self.check_texts), dim=1)
-            rank = (text @ audio.T).argsort(1, descending=True).argsort(1).diagonal() + 1
-            told = self.head(pooled)
-            known = self.check_blank[:, self.labels] == 0
-            right = ((told > 0) == (self.check_holds[:, self.labels] > 0))[known].float().mean()
-        return {
-            "validation_mrr": round((1 / rank).mean().item(), 4),
-            "validation_recall_at_1": round((rank == 1).float().mean().item(), 4),
-            "validation_fact_accuracy": round(right.item(), 4),
-        }
+            loss = self.loss(pooled_features(self.tower.eval(), mels), slice(self.size, None)).mean(0).numpy()
+        by_attribute = {name: loss[self.attributes == name].sum() for name in sorted(set(self.attributes))}
+        found = {"validation": loss.sum()} | {f"validation {name}": value for name, value in by_attribute.items()}
+        return {name: round(float(value), 3) for name, value in found.items()}
 
 
-def embed_mels(model: ClapModel, mels: np.ndarray, batch: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pooled features (clips, 192) and embeddings of unit length (clips, 256) of spectrograms, in float32."""
-    pooled = []
+def pooled_features(tower: nn.Module, mels: np.ndarray, batch: int = 64) -> torch.Tensor:
+    """What the audio tower makes of spectrograms, shape (clips, 192)."""
+    found = []
+    for at in range(0, len(mels), batch):
+        inputs = torch.from_numpy(mels[at : at + batch].astype(np.float32))[:, None]
+        found.append(tower(input_features=inputs).pooler_output.float())
+    return torch.cat(found)
+
+
+def embed_mels(model: ClapModel, mels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pooled features (clips, 192) and embeddings of unit length (clips, 512) of spectrograms."""
     with torch.inference_mode():
-        for at in range(0, len(mels), batch):
-            inputs = torch.from_numpy(mels[at : at + batch].astype(np.float32))[:, None]
-            pooled.append(model.audio_model(input_features=inputs).pooler_output)
-        pooled = torch.cat(pooled)
+        pooled = pooled_features(model.audio_model, mels)
         return pooled, F.normalize(model.audio_projection(pooled), dim=1)

@@ -6,6 +6,8 @@ from string import Template
 
 from corpus.plan import SIZES
 
+from clap.audio_tower import EMBEDDING
+
 METHODS = ("chance", "tag text", "linear map, musicnn to MiniLM", "recipe of the 2024 tutorial",
            "better heads, frozen embeddings", "clap", "attribute oracle")  # fmt: skip
 METRICS = ("R@1", "R@5", "R@10", "MRR", "median rank")
@@ -24,8 +26,8 @@ pipeline_tag: zero-shot-audio-classification
 # A mini CLAP for music
 
 A small model in the format of CLAP: an audio tower (Swin transformer on log-mel spectrograms, as in HTS-AT) and a text
-tower, which put ten seconds of music and English texts into one space of 256 dimensions. It has $parameters parameters
-and was made to be read, run and taken apart in a book. It is no replacement for the published CLAP.
+tower, which put ten seconds of music and English texts into one space of $dimensions dimensions. It has $parameters
+parameters and was made to be read, run and taken apart in a book. It is no replacement for the published CLAP.
 
 ```python
 from transformers import ClapModel, ClapProcessor
@@ -41,10 +43,12 @@ similarity = model.get_audio_features(**sounds).pooler_output @ model.get_text_f
   and from procedural pieces; captions by `recipes/captions`, six a clip. No recording, and no text by a listener.
 - Text tower: three layers and 6,000 word pieces of all-MiniLM-L6-v2 (Apache-2.0), distilled on captions in training
   wording and on 60,000 definitions and examples of WordNet. Cosine with MiniLM on held-out definitions: $cosine.
-- Audio tower and projections: from scratch, $epochs epochs ($minutes minutes on two CPU cores) with Muon and AdamW.
-  InfoNCE in both directions with every caption that is true of a clip as a positive, and one linear layer (thrown away
-  afterwards) that had to tell the attributes of the clip. The text tower was frozen. Curves: `text_tower.csv`,
-  `curve.csv`.
+  Curve: `text-tower.csv`.
+- Audio tower: from scratch, $epochs epochs ($minutes minutes on two CPU cores) with Muon and AdamW. It learned to tell
+  every fact that a caption can state, as true or not (the linear layer for this is thrown away). Curve:
+  `audio-tower.csv`.
+- Projections: InfoNCE in both directions between the frozen towers, with every caption that is true of a clip as a
+  positive, and several augmented versions of each clip. Curve: `alignment.csv`.
 - Recipe: `recipes/clap`. One seed. Nothing was chosen on the sets below.
 
 ## Scores
@@ -117,11 +121,12 @@ def write_card(scores: dict, work: Path) -> str:
     """The card, from the scores and the curves of the run in ``work``."""
     with (work / "audio-tower.csv").open() as file:
         curve = list(csv.DictReader(file))
-    with (work / "text-tower" / "curve.csv").open() as file:
+    with (work / "text-tower.csv").open() as file:
         cosine = list(csv.DictReader(file))[-1]["held_out_cosine"]
     new = scores["novelty"]["test"]
     return CARD.substitute(
         parameters=f"{scores['parameters'] / 1e6:.1f} million",
+        dimensions=EMBEDDING,
         clips=f"{SIZES['train']:,}",
         cosine=f"{float(cosine):.2f}",
         epochs=len(curve),

@@ -16,7 +16,8 @@ from sentence_transformers import SentenceTransformer
 from transformers import ClapModel, ClapProcessor
 
 from clap import heads
-from clap.audio_tower import CAPTIONS, embed_mels
+from clap.alignment import CAPTIONS
+from clap.audio_tower import embed_mels
 from clap.features import Texts
 from clap.zero_shot import CLASSES, TEMPLATES, label
 from musiclang.checkpoints import checkpoint

@@ -16,23 +16,20 @@ PUBLISHED = {  # what the full tier loads under the same name
 }
 
 
-def export(model: ClapModel, text_tower: Path, folder: Path) -> None:
-    """Write weights (float16), configuration, feature extractor and tokenizer."""
+def export(model: ClapModel, work: Path, folder: Path) -> None:
+    """Write weights (float16), configuration, feature extractor, tokenizer, and the curves of the run in ``work``."""
     folder.mkdir(parents=True, exist_ok=True)
     model = model.eval().half()
     model.save_pretrained(folder)
     model.config.dtype = torch.float32  # what from_pretrained makes of the weights: half is slow on a CPU
     model.config.save_pretrained(folder)
     # Without token types: ClapModel would hand them on to the audio tower as well.
-    tokenizer = BertTokenizer.from_pretrained(text_tower, model_input_names=["input_ids", "attention_mask"])
+    tokenizer = BertTokenizer.from_pretrained(work / "text-tower", model_input_names=["input_ids", "attention_mask"])
     ClapProcessor(feature_extractor(), tokenizer).save_pretrained(folder)
+    for name in ("text-tower.csv", "audio-tower.csv", "alignment.csv"):
+        shutil.copyfile(work / name, folder / name)
     for path in folder.iterdir():
         path.chmod(0o644)
-    for curve, name in (
-        (text_tower / "curve.csv", "text_tower.csv"),
-        (text_tower.parent / "audio-tower.csv", "curve.csv"),
-    ):
-        shutil.copy(curve, folder / name)
 
 
 def enter(folder: Path) -> None:

@@ -58,8 +58,30 @@ def log_mels(records: list[dict], corpus: Path, folder: Path, processes: int = 2
     return np.concatenate([np.load(folder / f"{first:06d}.npy") for first in firsts])
 
 
-class Texts:
-    """Captions of clips, with what they state and what is true of the clips, over one list of facts.
+class Facts:
+    """What is true of clips, over one list of facts.
+
+    Attributes
+    ----------
+    names : list of (attribute, value)
+    holds, blank : numpy.ndarray, shape (clips, facts), bool
+        Whether a fact is true of a clip, and whether the record leaves it open.
+    """
+
+    def __init__(self, records: list[dict], also: frozenset = frozenset()):
+        true = [facts(record["attributes"]) for record in records]
+        self.names = sorted(also.union(*true), key=repr)
+        self.column = {fact: index for index, fact in enumerate(self.names)}
+        self.holds = np.zeros((len(records), len(self.names)), bool)
+        self.blank = np.zeros_like(self.holds)
+        for have, lack, record, known in zip(self.holds, self.blank, records, true, strict=True):
+            have[[self.column[fact] for fact in known]] = True
+            empty = unknown(record["attributes"])
+            lack[[index for fact, index in self.column.items() if fact[0] in empty]] = True
+
+
+class Texts(Facts):
+    """Captions of clips, what they state, and what is true of the clips.
 
     Attributes
     ----------
@@ -68,31 +90,18 @@ class Texts:
     clip : numpy.ndarray, shape (captions,)
         The clip of each caption.
     said : numpy.ndarray, shape (captions, facts), bool
-    holds, blank : numpy.ndarray, shape (clips, facts), bool
-        Whether a fact is true of a clip, and whether the record leaves it open.
+        Which facts a caption states.
     """
 
     def __init__(self, records: list[dict], count: int):
-        self.captions: list[Caption] = []
-        clips = []
-        for index, record in enumerate(records):
-            drawn = captions_of(record, count)
-            self.captions += drawn
-            clips += [index] * len(drawn)
-        self.clip = np.array(clips)
+        drawn = [captions_of(record, count) for record in records]
+        self.captions: list[Caption] = [caption for some in drawn for caption in some]
+        self.clip = np.repeat(np.arange(len(records)), [len(some) for some in drawn])
         claims = [stated(caption.mentioned) for caption in self.captions]
-        known = [facts(record["attributes"]) for record in records]
-        self.facts = sorted(frozenset().union(*claims, *known), key=repr)
-        column = {fact: index for index, fact in enumerate(self.facts)}
-        self.said = np.zeros((len(claims), len(column)), bool)
+        super().__init__(records, frozenset().union(*claims))
+        self.said = np.zeros((len(claims), len(self.names)), bool)
         for row, claim in zip(self.said, claims, strict=True):
-            row[[column[fact] for fact in claim]] = True
-        self.holds = np.zeros((len(records), len(column)), bool)
-        self.blank = np.zeros_like(self.holds)
-        for have, lack, record, true in zip(self.holds, self.blank, records, known, strict=True):
-            have[[column[fact] for fact in true]] = True
-            empty = unknown(record["attributes"])
-            lack[[index for fact, index in column.items() if fact[0] in empty]] = True
+            row[[self.column[fact] for fact in claim]] = True
 
 
 def read_records(corpus: Path) -> list[dict]:

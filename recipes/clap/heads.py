@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from torch import nn
 from torch.nn import functional as F
 
-from clap.audio_tower import comparison, several_positives
+from clap.alignment import comparison, several_positives
 
 
 @dataclass

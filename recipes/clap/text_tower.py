@@ -3,7 +3,6 @@
 It starts from three of MiniLM's six layers with half of their hidden units, and the word pieces that its texts need.
 """
 
-import csv
 import json
 import re
 from collections import Counter
@@ -12,6 +11,7 @@ from random import Random
 
 import numpy as np
 import torch
+from corpus.files import write_rows
 from corpus.texts import captions_of
 from sentence_transformers import SentenceTransformer
 from torch.nn import functional as F
@@ -207,7 +207,4 @@ def distill(records: list[dict], folder: Path) -> None:
         print(json.dumps(curve[-1]), flush=True)
     tower.save_pretrained(folder / "text-tower")
     tokenizer.save_pretrained(folder / "text-tower")
-    with (folder / "text-tower" / "curve.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, curve[0])
-        writer.writeheader()
-        writer.writerows(curve)
+    write_rows(folder / "text-tower.csv", curve)

@@ -1,5 +1,7 @@
 """Files that are either whole or not there."""
 
+import csv
+import io
 import os
 from pathlib import Path
 
@@ -13,3 +15,12 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
+
+
+def write_rows(path: Path, rows: list[dict]) -> None:
+    """Write a CSV file with the keys of the first row as its head."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
