@@ -8,6 +8,7 @@ from registration import register
 from transformers import BertTokenizer, ClapModel, ClapProcessor
 
 from clap.features import feature_extractor
+from clap.text_tower import LONGEST
 
 PUBLISHED = {  # what the full tier loads under the same name
     "repository": "laion/larger_clap_music",
@@ -23,8 +24,14 @@ def export(model: ClapModel, work: Path, folder: Path) -> None:
     model.save_pretrained(folder)
     model.config.dtype = torch.float32  # what from_pretrained makes of the weights: half is slow on a CPU
     model.config.save_pretrained(folder)
-    # Without token types: ClapModel would hand them on to the audio tower as well.
-    tokenizer = BertTokenizer.from_pretrained(work / "text-tower", model_input_names=["input_ids", "attention_mask"])
+    # A new tokenizer: one that has been used keeps its last cut-off, which the processor would then apply to the audio.
+    # Without token types, since ClapModel would hand them on to the audio tower as well.
+    tokenizer = BertTokenizer(
+        vocab=BertTokenizer.from_pretrained(work / "text-tower").get_vocab(),
+        do_lower_case=True,
+        model_max_length=LONGEST,
+        model_input_names=["input_ids", "attention_mask"],
+    )
     ClapProcessor(feature_extractor(), tokenizer).save_pretrained(folder)
     for name in ("text-tower.csv", "audio-tower.csv", "alignment.csv"):
         shutil.copyfile(work / name, folder / name)
