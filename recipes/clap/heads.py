@@ -75,9 +75,10 @@ def better(train: Pairs, seed: int, epochs: int = 40):
     audio, text = torch.from_numpy((train.audio - mean) / std), torch.from_numpy(train.text)
     said, holds, blank = (torch.from_numpy(x.astype(np.float32)) for x in (train.said, train.holds, train.blank))
     starts, counts = np.searchsorted(train.clip, np.arange(len(audio))), np.bincount(train.clip)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=epochs * (len(audio) // 256))
+    per_epoch = max(1, len(audio) // 256)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=epochs * per_epoch)
     for _ in range(epochs):
-        for rows in rng.permutation(len(audio))[: len(audio) // 256 * 256].reshape(-1, 256):
+        for rows in np.array_split(rng.permutation(len(audio)), per_epoch):
             picked = np.concatenate([starts[rows] + rng.integers(counts[rows]) for _ in range(2)])
             a, t = F.normalize(audio_head(audio[rows]), dim=1), F.normalize(text_head(text[picked]), dim=1)
             true, open_ = comparison(said[picked], holds[rows], blank[rows])
