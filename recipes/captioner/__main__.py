@@ -7,6 +7,7 @@ python -m captioner
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 from clap.features import read_records
@@ -47,9 +48,11 @@ def main() -> None:
 
     train, validation = part("train"), part("validation")
     tokenizer = corpus_tokenizer(train[0], work / "tokenizer")
-    if not (output / "mapping" / "model.safetensors").is_file():
+    made = work / "checkpoint"  # what is in the output may be of another run
+    if not (made / "curve.csv").is_file():  # the last file of an export
         model, mapping = Trainer(work, tokenizer, *train, *validation).run()
-        export(model, mapping, tokenizer, work / "curve.csv", output)
+        export(model, mapping, tokenizer, work / "curve.csv", made)
+    shutil.copytree(made, output, dirs_exist_ok=True)
     if output.resolve().parent == CHECKPOINTS:
         enter(output)
     scores = work / "scores.json"

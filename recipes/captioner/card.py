@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 from string import Template
 
+from cards import table
 from corpus.plan import SIZES
 
 from captioner import training
@@ -97,11 +98,6 @@ MIT, as the book. The scores of music21's corpus were used for training and are 
 def cell(value: list[float] | None) -> str:
     """A value with its interval."""
     return "–" if value is None else "{:.2f} ({:.2f} to {:.2f})".format(*value)
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def caption_tables(scores: dict) -> str:

@@ -11,13 +11,13 @@ import torch
 from captions import Question, captions, questions
 from captions.grammar import statable
 from captions.questions import ATTRIBUTES as ASKED
+from corpus.texts import HELD_OUT_WORDING as SETS
 
 from captioner.baselines import Nearest, Template, describe
 from captioner.export import load
 from captioner.metrics import interval, overlap, truth
 from musiclang.captioner import generate_captions, option_log_likelihoods
 
-SETS = ("test", "collection", "font", "combination", "recordings")
 STYLES = ("plain", "rich")
 REFERENCES = 4  # of each clip
 KINDS = (*ASKED, "instruments")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from clap.audio_tower import embed_mels
 from clap.features import log_mels
+from corpus.files import write_array
 from transformers import ClapModel
 
 
@@ -29,9 +30,7 @@ def pooled_features(
     path = work / f"embeddings-{sha256(weights.read_bytes()).hexdigest()[:12]}.npy"
     if not path.is_file():
         model = ClapModel.from_pretrained(clap).eval()
-        partial = path.with_suffix(".part.npy")
-        np.save(partial, embed_mels(model, log_mels(records, corpus, mels, processes))[0].numpy())
-        partial.replace(path)
+        write_array(path, embed_mels(model, log_mels(records, corpus, mels, processes))[0].numpy())
     embeddings = np.load(path)
     if len(embeddings) != len(records):
         raise ValueError(f"{path} has {len(embeddings)} rows and the corpus {len(records)} clips: delete the file.")

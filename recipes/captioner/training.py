@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from batching import by_length
 from corpus.files import write_rows
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
@@ -22,7 +23,6 @@ UNHEARD = 0.1  # share of examples without audio
 NOISE = 0.2  # added to embeddings, in standard deviations
 CAPTIONS, QUESTIONS = 1, 1  # of each clip in an epoch
 EPOCHS, BATCH = 8, 64
-BUCKET = 50  # batches among which texts of like length are put together
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 1e-3, 0.05, 0.05
 ANSWER_WEIGHT = 3.0  # of a token of an answer; a token of a caption has 1, and captions have many more
 DESCRIBED = 100  # validation clips whose generated captions are judged after each epoch
@@ -45,18 +45,6 @@ def new_model(tokenizer: GPT2Tokenizer) -> GPT2LMHeadModel:
             eos_token_id=tokenizer.eos_token_id,
         )
     )
-
-
-def batches(examples: list[Example], rng: np.random.Generator) -> list[np.ndarray]:
-    """Numbers of the examples of each batch: shuffled, but of like length within a batch."""
-    length = np.array([len(one.prompt) + len(one.text) for one in examples])
-    shuffled = rng.permutation(len(examples))[: len(examples) // BATCH * BATCH]
-    found = []
-    for at in range(0, len(shuffled), BUCKET * BATCH):
-        bucket = shuffled[at : at + BUCKET * BATCH]
-        found.append(bucket[np.argsort(length[bucket], kind="stable")].reshape(-1, BATCH))
-    together = np.concatenate(found)
-    return list(together[rng.permutation(len(together))])
 
 
 class Trainer:
@@ -129,7 +117,7 @@ class Trainer:
         self.model.train()
         examples = draw(self.records, f"epoch {epoch}", CAPTIONS, QUESTIONS)
         total, tokens = 0.0, 0
-        for picked in batches(examples, rng):
+        for picked in by_length([len(one.prompt) + len(one.text) for one in examples], BATCH, rng):
             batch = [examples[number] for number in picked]
             embeddings = self.embeddings[[one.clip for one in batch]]
             embeddings = embeddings + NOISE * self.mapping.std * torch.randn_like(embeddings)

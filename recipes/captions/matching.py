@@ -44,6 +44,50 @@ def unknown(attributes: Mapping[str, object]) -> frozenset[str]:
     return frozenset(names)
 
 
+class Facts:
+    """What is true of clips, over one list of facts.
+
+    Parameters
+    ----------
+    clips : sequence of mapping
+        Attributes of each clip.
+    claims : sequence of frozenset
+        What captions state, so that the list has these facts too.
+
+    Attributes
+    ----------
+    names : list of (attribute, value)
+    holds, blank : numpy.ndarray, shape (clips, facts), bool
+        Whether a fact is true of a clip, and whether the record leaves it open.
+    """
+
+    def __init__(self, clips: Sequence[Mapping], claims: Sequence[frozenset[Fact]] = ()):
+        true = [facts(attributes) for attributes in clips]
+        self.names = sorted(frozenset().union(*true, *claims), key=repr)
+        self.column = {fact: index for index, fact in enumerate(self.names)}
+        self.holds = self.table(true)
+        empty = [unknown(attributes) for attributes in clips]
+        self.blank = self.table([[fact for fact in self.names if fact[0] in names] for names in empty])
+
+    def table(self, rows: Sequence) -> np.ndarray:
+        """Collections of facts as 0 and 1, shape (rows, facts), bool."""
+        found = np.zeros((len(rows), len(self.names)), bool)
+        for line, row in zip(found, rows, strict=True):
+            line[[self.column[fact] for fact in row]] = True
+        return found
+
+
+def comparison(said, holds, blank):
+    """Whether each caption is true of each clip, and whether that is open; both of shape (captions, clips).
+
+    Takes tables of 0 and 1 in floating point, shape (captions or clips, facts), of NumPy or torch.
+    """
+    count = said.sum(1)[:, None]
+    met = said @ holds.T
+    true = met == count
+    return true, (met + said @ blank.T >= count) & ~true
+
+
 class Matcher:
     """Compares captions with clips, all with all.
 
@@ -69,20 +113,8 @@ class Matcher:
 
     def __init__(self, clips: Sequence[Mapping], captions: Sequence[Mapping]):
         claims = [stated(caption) for caption in captions]
-        names = sorted(frozenset().union(*claims), key=repr)
-        column = {fact: i for i, fact in enumerate(names)}
-        said = np.zeros((len(claims), len(names)), np.float32)
-        for row, claim in zip(said, claims, strict=True):
-            row[[column[fact] for fact in claim]] = 1
-        holds = np.zeros((len(clips), len(names)), np.float32)
-        missing = np.zeros_like(holds)
-        for have, lack, attributes in zip(holds, missing, clips, strict=True):
-            have[[column[fact] for fact in facts(attributes) if fact in column]] = 1
-            blank = unknown(attributes)
-            lack[[i for (name, _), i in column.items() if name in blank]] = 1
+        tables = Facts(clips, claims)
+        said, holds, blank = (x.astype(np.float32) for x in (tables.table(claims), tables.holds, tables.blank))
+        self.true, self.open = comparison(said, holds, blank)
         bits = -np.log2((holds.sum(axis=0) + 1) / (len(clips) + 1))
-        count = said.sum(axis=1, keepdims=True)
-        met = said @ holds.T
-        self.true = met == count
-        self.open = (met + said @ missing.T >= count) & ~self.true
-        self.information = said * bits @ holds.T - self.PENALTY * (count - met)
+        self.information = said * bits @ holds.T - self.PENALTY * (said.sum(1)[:, None] - said @ holds.T)

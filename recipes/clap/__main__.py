@@ -7,8 +7,10 @@ python -m clap
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 from corpus.files import write_text
 
 from clap.alignment import align
@@ -39,12 +41,14 @@ def main() -> None:
     if not (work / "text-tower.csv").is_file():
         distill(train, work)
     mels = log_mels(records, options.corpus, work / "mel", options.processes)
-    rows = {record["id"]: row for row, record in enumerate(records)}
-    of_train, of_validation = ([rows[record["id"]] for record in part] for part in (train, validation))
-    if not (output / "model.safetensors").is_file():
-        model = Trainer(work, train, validation).run(mels[of_train], mels[of_validation])
-        align(model, train, mels[of_train], validation, mels[of_validation], work)
-        export(model, work, output)
+    split = np.array([record["split"] for record in records])
+    of_train, of_validation = mels[split == "train"], mels[split == "validation"]
+    made = work / "checkpoint"  # what is in the output may be of another run
+    if not (made / "alignment.csv").is_file():  # the last file of an export
+        model = Trainer(work, train, validation).run(of_train, of_validation)
+        align(model, train, of_train, validation, of_validation, work)
+        export(model, work, made)
+    shutil.copytree(made, output, dirs_exist_ok=True)
     if output.resolve().parent == CHECKPOINTS:
         enter(output)
     scores = work / "scores.json"

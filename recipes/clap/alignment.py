@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from corpus.files import write_rows
+from captions.matching import comparison
+from corpus.files import write_array, write_rows
 from torch import nn
 from torch.nn import functional as F
 from transformers import BertTokenizer, ClapModel
@@ -20,14 +21,6 @@ EPOCHS, BATCH = 30, 256
 OTHERS = 768  # captions of other clips, compared with each batch
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 0.05, 0.1
 DROPOUT = 0.1  # of the inputs of both projections
-
-
-def comparison(said: torch.Tensor, holds: torch.Tensor, blank: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Whether each caption is true of each clip, and whether that is open; both of shape (captions, clips)."""
-    count = said.sum(1, keepdim=True)
-    met = said @ holds.T
-    true = met == count
-    return true, (met + said @ blank.T >= count) & ~true
 
 
 def several_positives(logits: torch.Tensor, true: torch.Tensor, open_: torch.Tensor) -> torch.Tensor:
@@ -61,7 +54,7 @@ def listened(model: ClapModel, mels: np.ndarray, path: Path) -> torch.Tensor:
                     batch = augmented(batch, generator) if copy else batch
                     parts.append(pooled_features(model.audio_model, batch[:, 0].numpy()))
                 copies.append(torch.cat(parts))
-        np.save(path, torch.stack(copies).numpy())
+        write_array(path, torch.stack(copies).numpy())
     return torch.from_numpy(np.load(path))
 
 
@@ -70,7 +63,7 @@ def read(model: ClapModel, texts: list[str], folder: Path, name: str) -> torch.T
     path = folder / f"captions-{name}.npy"
     if not path.is_file():
         tokenizer = BertTokenizer.from_pretrained(folder / "text-tower")
-        np.save(path, encode(model.text_model, tokenizer, texts))
+        write_array(path, encode(model.text_model, tokenizer, texts).numpy())
     return torch.from_numpy(np.load(path))
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from captions import novelty
 from captions.matching import Matcher
+from corpus.files import write_array
 from corpus.table import embedded, tagged
+from corpus.texts import HELD_OUT_WORDING as SETS
 from corpus.texts import captions_of
 from ranking import Places, chance, summarize
 from sentence_transformers import SentenceTransformer
@@ -23,7 +25,6 @@ from clap.zero_shot import CLASSES, TEMPLATES, label
 from musiclang.checkpoints import checkpoint
 from musiclang.musicnn import Musicnn
 
-SETS = ("test", "collection", "font", "combination", "recordings")
 SEEDS = (0, 1, 2)
 HEAD_CAPTIONS = 4  # of each training clip
 ALPHAS = (1, 10, 100, 1_000, 10_000)  # of the ridge regression; the best on validation is taken
@@ -31,7 +32,7 @@ TAGS = 8
 
 
 def embed_texts(model: ClapModel, processor: ClapProcessor, texts: list[str]) -> np.ndarray:
-    """Embeddings of unit length, shape (texts, 256)."""
+    """Embeddings of unit length, shape (texts, 512)."""
     found = []
     with torch.inference_mode():
         for at in range(0, len(texts), 128):
@@ -78,7 +79,9 @@ class Sources:
         texts = Texts([self.records[i] for i in rows], count)
         path = self.cache / f"minilm-{split}-{count}.npy"
         if not path.is_file():
-            np.save(path, self.encoder.encode([c.text for c in texts.captions], batch_size=128, show_progress_bar=True))
+            write_array(
+                path, self.encoder.encode([c.text for c in texts.captions], batch_size=128, show_progress_bar=True)
+            )
         return heads.Pairs(self.audio[rows], np.load(path), texts.clip, texts.said, texts.holds, texts.blank)
 
     def tag_text(self, rows: list[int]) -> np.ndarray:

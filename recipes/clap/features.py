@@ -1,20 +1,18 @@
 """What the audio tower is trained on, computed once: log-mel spectrograms, captions, and facts as 0 and 1."""
 
 import json
-import os
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from captions import Caption
-from captions.matching import facts, stated, unknown
-from corpus.build import in_parallel
+from captions.matching import Facts, stated
+from corpus.build import in_chunks
 from corpus.texts import captions_of
 
 SAMPLE_RATE = 16_000
-MELS, FRAMES = 128, 512
-CHUNK = 128  # clips of one task
+MELS = 128
 
 
 @cache
@@ -40,44 +38,14 @@ def log_mel(audio: np.ndarray) -> np.ndarray:
     return feature_extractor()(audio, sampling_rate=SAMPLE_RATE, return_tensors="np")["input_features"][0, 0]
 
 
-def _chunk(first: int, paths: list[Path], folder: Path) -> None:
-    mels = [log_mel(soundfile.read(path, dtype="float32")[0]) for path in paths[first : first + CHUNK]]
-    partial_file = folder / f"{first:06d}.{os.getpid()}.part.npy"
-    np.save(partial_file, np.asarray(mels, np.float16))
-    partial_file.replace(folder / f"{first:06d}.npy")
+def log_mels_of(paths: list[Path]) -> np.ndarray:
+    """Spectrograms of some files, shape (clips, 512, 128), float16."""
+    return np.asarray([log_mel(soundfile.read(path, dtype="float32")[0]) for path in paths], np.float16)
 
 
 def log_mels(records: list[dict], corpus: Path, folder: Path, processes: int = 2) -> np.ndarray:
     """Spectrograms of all clips, shape (clips, 512, 128), float16; parts that are there are not made again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [corpus / record["file_name"] for record in records]
-    firsts = range(0, len(paths), CHUNK)
-    todo = [first for first in firsts if not (folder / f"{first:06d}.npy").exists()]
-    if todo:
-        in_parallel(partial(_chunk, paths=paths, folder=folder), todo, processes, f"log-mel, {CHUNK} clips each")
-    return np.concatenate([np.load(folder / f"{first:06d}.npy") for first in firsts])
-
-
-class Facts:
-    """What is true of clips, over one list of facts.
-
-    Attributes
-    ----------
-    names : list of (attribute, value)
-    holds, blank : numpy.ndarray, shape (clips, facts), bool
-        Whether a fact is true of a clip, and whether the record leaves it open.
-    """
-
-    def __init__(self, records: list[dict], also: frozenset = frozenset()):
-        true = [facts(record["attributes"]) for record in records]
-        self.names = sorted(also.union(*true), key=repr)
-        self.column = {fact: index for index, fact in enumerate(self.names)}
-        self.holds = np.zeros((len(records), len(self.names)), bool)
-        self.blank = np.zeros_like(self.holds)
-        for have, lack, record, known in zip(self.holds, self.blank, records, true, strict=True):
-            have[[self.column[fact] for fact in known]] = True
-            empty = unknown(record["attributes"])
-            lack[[index for fact, index in self.column.items() if fact[0] in empty]] = True
+    return in_chunks(log_mels_of, [corpus / one["file_name"] for one in records], folder, processes, "log-mel")
 
 
 class Texts(Facts):
@@ -98,10 +66,8 @@ class Texts(Facts):
         self.captions: list[Caption] = [caption for some in drawn for caption in some]
         self.clip = np.repeat(np.arange(len(records)), [len(some) for some in drawn])
         claims = [stated(caption.mentioned) for caption in self.captions]
-        super().__init__(records, frozenset().union(*claims))
-        self.said = np.zeros((len(claims), len(self.names)), bool)
-        for row, claim in zip(self.said, claims, strict=True):
-            row[[self.column[fact] for fact in claim]] = True
+        super().__init__([record["attributes"] for record in records], claims)
+        self.said = self.table(claims)
 
 
 def read_records(corpus: Path) -> list[dict]:

@@ -11,7 +11,8 @@ from random import Random
 
 import numpy as np
 import torch
-from corpus.files import write_rows
+from batching import by_length
+from corpus.files import write_array, write_rows
 from corpus.texts import captions_of
 from sentence_transformers import SentenceTransformer
 from torch.nn import functional as F
@@ -166,7 +167,7 @@ def distill(records: list[dict], folder: Path) -> None:
     targets_path = folder / "text-targets.npy"
     if not targets_path.is_file():
         targets = teacher.encode(texts + held_out, batch_size=128, show_progress_bar=True).astype(np.float16)
-        np.save(targets_path, targets)
+        write_array(targets_path, targets)
     targets = torch.from_numpy(np.load(targets_path).astype(np.float32))
     tokenizer, pieces = small_tokenizer(
         AutoTokenizer.from_pretrained(checkpoint("text-encoder")["model_name_or_path"]), texts
@@ -179,17 +180,9 @@ def distill(records: list[dict], folder: Path) -> None:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.1)
     curve, progress = [], tqdm(total=steps, desc="text tower")
     for epoch in range(EPOCHS):
-        # Buckets of like length, shuffled: little padding.
-        shuffled = rng.permutation(len(texts))[: len(texts) // BATCH * BATCH]
-        by_length = sorted(np.array_split(shuffled, max(1, len(shuffled) // (50 * BATCH))), key=len)
-        batches = []
-        for chunk in by_length:
-            chunk = chunk[np.argsort([len(numbers[i]) for i in chunk], kind="stable")]
-            batches += [chunk[i : i + BATCH] for i in range(0, len(chunk), BATCH)]
-        rng.shuffle(batches)
         tower.train()
         total = []
-        for rows in batches[: steps // EPOCHS]:
+        for rows in by_length([len(ids) for ids in numbers], BATCH, rng):
             inputs = tokenizer.pad({"input_ids": [numbers[i] for i in rows]}, return_tensors="pt")
             with torch.autocast("cpu", torch.bfloat16):
                 outputs = tower(**inputs).pooler_output

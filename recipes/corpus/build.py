@@ -9,11 +9,14 @@ from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from corpus import recordings, render, works
-from corpus.files import write_bytes
+from corpus.files import write_array, write_bytes
 from corpus.plan import Plan
+
+CHUNK = 64  # clips whose features are kept in one file
 
 
 @cache
@@ -48,6 +51,21 @@ def in_parallel(function: Callable, tasks: list, processes: int, title: str) -> 
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def save_chunk(first: int, function: Callable, paths: list[Path], folder: Path) -> None:
+    write_array(folder / f"{first:06d}.npy", function(paths[first : first + CHUNK]))
+
+
+def in_chunks(function: Callable, paths: list[Path], folder: Path, processes: int, title: str) -> np.ndarray:
+    """Rows that a function makes of files, an array of so many rows from a list of paths; parts stay in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    firsts = range(0, len(paths), CHUNK)
+    todo = [first for first in firsts if not (folder / f"{first:06d}.npy").exists()]
+    if todo:
+        task = partial(save_chunk, function=function, paths=paths, folder=folder)
+        in_parallel(task, todo, processes, f"{title}, {CHUNK} clips each")
+    return np.concatenate([np.load(folder / f"{first:06d}.npy") for first in firsts])
 
 
 def parsed_works(output: Path, processes: int) -> list[works.Work]:

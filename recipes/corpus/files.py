@@ -5,6 +5,8 @@ import io
 import os
 from pathlib import Path
 
+import numpy as np
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write under another name, then rename: a killed process leaves no partial file under ``path``."""
@@ -24,3 +26,10 @@ def write_rows(path: Path, rows: list[dict]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write a NumPy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_bytes(path, buffer.getvalue())

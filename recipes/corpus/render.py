@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soundfont
-from captions.lexicon import COLLECTIVE
+from captions.lexicon import COLLECTIVE, tempo_class
 from composition import Piece, Stem, perform
 from pieces.from_scores import shape
 from scipy.signal import resample_poly
@@ -65,10 +65,6 @@ def check_font(name: str) -> None:
 
 def quarters_per_beat(meter: str) -> float:
     return 1.5 if meter in COMPOUND else 1.0
-
-
-def tempo_class(bpm: float) -> str:
-    return "slow" if bpm <= 76 else "fast" if bpm >= 120 else "medium"
 
 
 def longest_gap(notes: list[Note], end: float) -> float:

@@ -8,8 +8,7 @@ Embeddings are of musicnn (MagnaTagATune, mean over its patches of 3 s) and of M
 
 import argparse
 import json
-import os
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 import soundfile
 from captions import Caption
 
-from corpus.build import in_parallel
+from corpus.build import in_chunks
 from corpus.files import write_bytes
 from corpus.plan import EMBEDDED
 from corpus.texts import captions_of
@@ -26,7 +25,6 @@ from corpus.texts import captions_of
 FOLDER = Path(__file__).parents[2] / "build" / "corpus"
 TABLE = Path(__file__).parents[2] / "musiclang" / "data" / "corpus.parquet"
 EMBEDDING = 200  # dimensions of musicnn's embedding
-CHUNK = 64  # clips of one task
 
 
 @cache
@@ -40,21 +38,18 @@ def tagger():
     return Musicnn.from_pretrained(**checkpoint("musicnn-mtt")).eval()
 
 
-def embed_chunk(first: int, paths: list[Path], folder: Path) -> None:
-    """Write what musicnn says of some clips, shape (clips, 200 + 50), float16, under the number of the first."""
+def tag(paths: list[Path]) -> np.ndarray:
+    """What musicnn says of some clips, shape (clips, 200 + 50), float16."""
     import torch
 
     from musiclang.musicnn import log_mel_patches
 
     rows = []
     with torch.inference_mode():
-        for path in paths[first : first + CHUNK]:
-            audio, _ = soundfile.read(path, dtype="float32")
-            tagging = tagger()(log_mel_patches(audio))
+        for path in paths:
+            tagging = tagger()(log_mel_patches(soundfile.read(path, dtype="float32")[0]))
             rows.append(np.concatenate([tagging.embedding.mean(0).numpy(), tagging.probabilities.mean(0).numpy()]))
-    temporary = folder / f"{first:06d}.{os.getpid()}.part.npy"
-    np.save(temporary, np.asarray(rows, np.float16))
-    temporary.replace(folder / f"{first:06d}.npy")
+    return np.asarray(rows, np.float16)
 
 
 def tagged(records: list[dict], folder: Path, processes: int = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -62,14 +57,9 @@ def tagged(records: list[dict], folder: Path, processes: int = 2) -> tuple[np.nd
 
     What has been computed stays in ``folder``.
     """
-    parts = folder / "musicnn"
-    parts.mkdir(exist_ok=True)
-    paths = [folder / record["file_name"] for record in records]
-    firsts = range(0, len(paths), CHUNK)
-    todo = [first for first in firsts if not (parts / f"{first:06d}.npy").exists()]
-    if todo:
-        in_parallel(partial(embed_chunk, paths=paths, folder=parts), todo, processes, f"musicnn, {CHUNK} clips each")
-    both = np.concatenate([np.load(parts / f"{first:06d}.npy") for first in firsts])
+    both = in_chunks(
+        tag, [folder / record["file_name"] for record in records], folder / "musicnn", processes, "musicnn"
+    )
     return both[:, :EMBEDDING], both[:, EMBEDDING:]
 
 
