@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from random import Random
 
 from .lexicon import (
-    ALL_PLAYERS,
-    BARE_NOUNS,
     BOWED,
     COLLECTIVE,
     DRUMS,
@@ -18,10 +16,11 @@ from .lexicon import (
     MALLETS,
     MOODS,
     NEGATIONS,
+    NOUNS,
+    PLAYERS,
     SLOTS,
-    SOME_PLAYERS,
     STYLE_FORMS,
-    STYLE_NOUNS,
+    TABLES,
     Form,
     Forms,
     normalize,
@@ -48,62 +47,6 @@ NUMBER_SHARE, KEY_SHARE, FAMILY_SHARE = 0.12, 0.1, 0.4  # of the tempos, of the 
 # How many attributes a caption of a style names, at least and at most.
 SIZES = {"tags": (2, 8), "plain": (1, 5), "rich": (3, 8), "request": (1, 4), "note": (2, 7), "telegraphic": (2, 7)}
 STYLES = tuple(SIZES)
-# {piece}: article, adjectives, noun, players, phrases. {work}: the same without players. {players} {plays}: subject
-# and verb. {vps}: verbs after "it". {bare}: adjectives and noun. {tags}, {semicolons}, {labels}: lists of tags.
-FRAMES = {
-    "plain": {
-        "train": (
-            "{piece}.",
-            "this is {piece}.",
-            "you can hear {piece}.",
-            "the clip contains {piece}.",
-            "{players} {plays} {work}.",
-            "it is {piece}.",
-        ),
-        "test": ("what we hear is {piece}.", "here {players} {plays} {work}.", "the excerpt presents {piece}."),
-    },
-    "rich": {
-        "train": (
-            "{piece}. It {vps}.",
-            "this is {piece}. The music {vps}.",
-            "{players} {plays} {work}. The music {vps}.",
-            "the music {vps}. It is {piece}.",
-            "the recording contains {piece}; the music {vps}.",
-        ),
-        "test": (
-            "in this recording {players} {plays} {work}; it {vps}.",
-            "we hear {piece}, and it {vps}.",
-            "listeners will notice that the music {vps}: this is {piece}.",
-        ),
-    },
-    "request": {
-        "train": (
-            "I'm looking for {piece}.",
-            "find me {piece}.",
-            "can you find {piece}?",
-            "I want to hear {piece}.",
-            "do you have {piece}?",
-        ),
-        "test": (
-            "please recommend {piece}.",
-            "I'd love to come across {piece}.",
-            "is there {piece} somewhere in the library?",
-        ),
-    },
-    "note": {
-        "train": ("session note: {piece}.", "{labels}.", "catalogue entry: {bare}; {semicolons}."),
-        "test": (
-            "cue sheet: {bare}; {semicolons}.",
-            "from the engineer's log: {piece}.",
-            "on file: {bare} ({tags}).",
-        ),
-    },
-    "telegraphic": {
-        "train": ("{bare}, {tags}.", "{bare}: {tags}.", "{bare}. {sentences}."),
-        "test": ("{bare} – {tags}.", "{bare} ({semicolons}).", "{tags}: {bare}."),
-    },
-    "tags": {"train": ("{tags}", "tags: {tags}"), "test": ("{semicolons}", "{bars}", "keywords: {tags}")},
-}
 LABELS = {
     "instruments": "Instruments",
     "families": "Sound",
@@ -132,15 +75,7 @@ ORDER = (
     "meter",
     "texture",
 )
-NUMBERS = {  # slot -> ways to say the tempo as a number; held out after "//"
-    "pp": "at {} BPM; at {} beats per minute // at a tempo of {} BPM",
-    "vp": "runs at {} BPM; moves at {} beats per minute // clocks in at {} BPM",
-    "tag": "{} BPM; tempo {} BPM // {} beats a minute",
-}
-KEYS = {"pp": "in {} // in the key of {}", "vp": "is in {} // is set in {}", "tag": "in {} // key of {}"}
 ACCIDENTALS = {"": "", "b": " flat", "-": " flat", "♭": " flat", "#": " sharp", "♯": " sharp"}
-ALL_FORMS, SOME_FORMS = split(ALL_PLAYERS), split(SOME_PLAYERS)
-STYLE_NOUN_FORMS, BARE_NOUN_FORMS = split(STYLE_NOUNS), split(BARE_NOUNS)
 KEY_MARKS = {"": "", "b": "b", "-": "b", "♭": "b", "#": "#", "♯": "#"}
 PARTICIPLES = {"played", "recorded", "built", "backed", "driven", "propelled", "counted", "free"}
 MOST_NAMES = 5  # instruments in a list
@@ -238,7 +173,7 @@ def caption(
     attributes : the record of a clip; only ``instruments`` is needed
     rng : where the choices come from
     style : one of ``STYLES``, or None for any
-    wording : "train", or "test" for held-out frames and, where a value has them, held-out words
+    wording : "train", or "validation" or "test" for frames and, where a value has them, words of their own
     negation : whether to say that there are no drums, where the record says so
     mood : whether to add the mood that most people hear in this tempo and mode
 
@@ -318,7 +253,11 @@ class _Writer:
 
     def __init__(self, facts: dict[str, object], rng: Random, style: str, wording: str):
         self.facts, self.rng, self.style, self.wording = facts, rng, style, wording
-        frames = [f for f in FRAMES[style][wording] if "{players}" not in f or len(facts["instruments"]) <= MOST_NAMES]
+        frames = [
+            f
+            for f in TABLES["frames"][style][wording]
+            if "{players}" not in f or len(facts["instruments"]) <= MOST_NAMES
+        ]
         self.frame = rng.choice(frames)
         self.mentioned: dict[str, object] = {}
         self.items: list[str] = []
@@ -370,9 +309,9 @@ class _Writer:
         return names + others[: max(0, least - len(names))]
 
     def pick(self, forms: Forms, share: float = 1) -> Form:
-        """Return a random form of the wording; ``share`` is how often a held-out one is taken in test wording."""
-        held_out = self.wording == "test" and forms["test"] and self.rng.random() < share
-        return self.rng.choice(forms["test" if held_out else "train"])
+        """Return a random form of the wording; ``share`` is how often one of validation or test is taken there."""
+        held_out = self.wording != "train" and forms[self.wording] and self.rng.random() < share
+        return self.rng.choice(forms[self.wording if held_out else "train"])
 
     def say_players(self, chosen: list[str]) -> None:
         """Name all instruments, some of them, or the families."""
@@ -411,9 +350,9 @@ class _Writer:
             joined = "{labels}" in self.frame or (self.style != "tags" and self.rng.random() < 0.5)
             self.said["tag"] += [(attribute, words) for words in ([listed(bare)] if joined else bare)]
         elif "{players}" not in self.frame:
-            template = self.pick(ALL_FORMS if complete else SOME_FORMS).text
+            template = self.pick(PLAYERS["all" if complete else "some"]).text
             if " for " in self.noun:  # no "piece for two players for flute and harp"
-                template = template.replace("scored for {}", "given to {an}").replace("for {}", "with {an}")
+                template = "with {an}" if "for {}" in template else template
             self.by = template.format(listed(bare), an=self.players)
 
     @staticmethod
@@ -434,14 +373,14 @@ class _Writer:
             if not self.free["adj"]:
                 self.said["tag"].append(("idiom", form.text))
             elif idiom in STYLE_FORMS:
-                self.noun += " " + self.pick(STYLE_NOUN_FORMS).text
+                self.noun += " " + self.pick(NOUNS["style"]).text
         elif "texture" in chosen and self.for_verb != "texture" and self.free["adj"] and self.rng.random() < 0.6:
             form = self.pick(SLOTS["texture"][texture]["noun"])
             self.mentioned["texture"] = texture
             self.items.append(form.text)
             self.noun = form.text
         else:
-            self.noun = self.pick(BARE_NOUN_FORMS).text
+            self.noun = self.pick(NOUNS["bare"]).text
 
     def say_attribute(self, attribute: str) -> None:
         """Say tempo, mode or another attribute, where the frame has room for it."""
@@ -449,12 +388,14 @@ class _Writer:
         bpm = round(self.facts.get("tempo_bpm", 0))
         by_number = 10 <= bpm <= 999 and tempo_class(bpm) == value and self.rng.random() < NUMBER_SHARE
         if attribute == "tempo_class" and by_number:
-            slots = {slot: split(cell.replace("{}", str(bpm))) for slot, cell in NUMBERS.items()}
+            slots = {slot: split(cell.replace("{}", str(bpm))) for slot, cell in TABLES["numbers"].items()}
             if self.say(attribute, value, slots):
                 self.mentioned["tempo_bpm"] = bpm
         elif attribute == "mode" and "key" in self.facts and self.rng.random() < KEY_SHARE:
             name = f"{self.facts['key'][0]}{ACCIDENTALS[self.facts['key'][1:]]} {value}"
-            if self.say(attribute, value, {slot: split(cell.replace("{}", name)) for slot, cell in KEYS.items()}):
+            if self.say(
+                attribute, value, {slot: split(cell.replace("{}", name)) for slot, cell in TABLES["keys"].items()}
+            ):
                 self.mentioned["key"] = self.facts["key"][0] + KEY_MARKS[self.facts["key"][1:]]
         else:
             self.say(attribute, value, SLOTS[attribute][value])

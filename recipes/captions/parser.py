@@ -24,7 +24,7 @@ def _meanings() -> dict[str, tuple[str, object]]:
     meanings = {}
     for attribute, values in SYNONYMS.items():
         for value, cell in values.items():
-            meanings |= {normalize(form.text): (attribute, value) for form in split(cell)["train"]}
+            meanings |= {normalize(form.text): (attribute, value) for forms in split(cell).values() for form in forms}
     for form, attribute, value, _ in vocabulary():
         meanings[normalize(form.text)] = attribute, value
     for form, attribute, value, _ in vocabulary():

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from corpus.files import write_text
 
-from clap.alignment import align
+from clap.alignment import align, assembled
 from clap.audio_tower import Trainer
 from clap.card import write_card
 from clap.evaluate import evaluate, write_csv
 from clap.export import enter, export
 from clap.features import log_mels, read_records
-from clap.text_tower import distill
+from clap.text_tower import distill, load
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINTS = ROOT / "musiclang" / "data" / "checkpoints"
@@ -38,14 +38,16 @@ def main() -> None:
     records = read_records(options.corpus)
     train = [record for record in records if record["split"] == "train"]
     validation = [record for record in records if record["split"] == "validation"]
-    if not (work / "text-tower.csv").is_file():
-        distill(train, work)
     mels = log_mels(records, options.corpus, work / "mel", options.processes)
     split = np.array([record["split"] for record in records])
     of_train, of_validation = mels[split == "train"], mels[split == "validation"]
     made = work / "checkpoint"  # what is in the output may be of another run
     if not (made / "alignment.csv").is_file():  # the last file of an export
-        model = Trainer(work, train, validation).run(of_train, of_validation)
+        audio_tower = Trainer(work, train, validation).run(of_train, of_validation)
+        if not (work / "text-tower.csv").is_file():
+            distill(train, validation, work)
+        text_tower, _ = load(work / "text-tower")
+        model = assembled(audio_tower, text_tower)
         align(model, train, of_train, validation, of_validation, work)
         export(model, work, made)
     shutil.copytree(made, output, dirs_exist_ok=True)

@@ -9,11 +9,12 @@ from captions.matching import comparison
 from corpus.files import write_array, write_rows
 from torch import nn
 from torch.nn import functional as F
-from transformers import BertTokenizer, ClapModel
+from transformers import ClapConfig, ClapModel
+from transformers.models.clap.modeling_clap import ClapAudioModel, ClapTextModel
 
-from clap.audio_tower import augmented, pooled_features
+from clap.audio_tower import EMBEDDING, augmented, pooled_features
 from clap.features import Texts
-from clap.text_tower import encode
+from clap.text_tower import encode, load
 
 CAPTIONS = 6  # of each clip
 COPIES = 3  # of each clip, each augmented in another way, and the clip as it is
@@ -21,6 +22,16 @@ EPOCHS, BATCH = 30, 256
 OTHERS = 768  # captions of other clips, compared with each batch
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 0.05, 0.1
 DROPOUT = 0.1  # of the inputs of both projections
+
+
+def assembled(audio: ClapAudioModel, text: ClapTextModel) -> ClapModel:
+    """A CLAP of two trained towers; the projections are untrained."""
+    parts = {"audio_config": audio.config.to_dict(), "text_config": text.config.to_dict()}
+    torch.manual_seed(0)
+    model = ClapModel(ClapConfig(**parts, projection_dim=EMBEDDING))
+    model.audio_model.load_state_dict(audio.state_dict())
+    model.text_model.load_state_dict(text.state_dict())
+    return model.eval()
 
 
 def several_positives(logits: torch.Tensor, true: torch.Tensor, open_: torch.Tensor) -> torch.Tensor:
@@ -62,7 +73,7 @@ def read(model: ClapModel, texts: list[str], folder: Path, name: str) -> torch.T
     """Pooled features of texts, shape (texts, 384); kept in ``folder``."""
     path = folder / f"captions-{name}.npy"
     if not path.is_file():
-        tokenizer = BertTokenizer.from_pretrained(folder / "text-tower")
+        _, tokenizer = load(folder / "text-tower")
         write_array(path, encode(model.text_model, tokenizer, texts).numpy())
     return torch.from_numpy(np.load(path))
 
@@ -80,7 +91,7 @@ def align(
     Parameters
     ----------
     records, mels : of the training clips, in the same order
-    validation, check_mels : of the validation clips, whose captions have the wording of training
+    validation, check_mels : of the validation clips, whose captions are in a wording of their own
     folder : where features and the curve are kept
     """
     torch.manual_seed(0)

@@ -11,8 +11,8 @@ from captions.matching import Facts
 from corpus.files import write_rows
 from torch import nn
 from torch.nn import functional as F
-from transformers import ClapAudioConfig, ClapConfig, ClapModel
-from transformers.models.clap.modeling_clap import ClapTextModel
+from transformers import ClapAudioConfig, ClapModel
+from transformers.models.clap.modeling_clap import ClapAudioModel
 
 EMBEDDING = 512
 AUDIO = dict(
@@ -34,22 +34,15 @@ LEARNING_RATE, MUON_LEARNING_RATE = 1e-3, 8e-3
 WEIGHT_DECAY, WARM_UP = 0.05, 0.02
 
 
-def new_model(text_tower: Path) -> ClapModel:
-    """An untrained CLAP around the distilled text tower."""
-    tower = ClapTextModel.from_pretrained(text_tower, dtype=torch.float32)
-    text = tower.config.to_dict() | {"projection_dim": EMBEDDING}
-    audio = ClapAudioConfig(**AUDIO, projection_dim=EMBEDDING)
-    config = ClapConfig(text_config=text, audio_config=audio.to_dict(), projection_dim=EMBEDDING)
+def new_tower() -> ClapAudioModel:
+    """An untrained audio tower."""
     torch.manual_seed(0)
-    model = ClapModel(config)
-    model.text_model.load_state_dict(tower.state_dict())
+    tower = ClapAudioModel(ClapAudioConfig(**AUDIO, projection_dim=EMBEDDING))
     # A Swin transformer has no absolute positions. A ramp over the mel bands shows a patch where it is in frequency.
     place = torch.linspace(0, 1, AUDIO["num_mel_bins"])
     with torch.no_grad():
-        model.audio_model.audio_encoder.batch_norm.bias.copy_(
-            1.5 * (2 * place - 1) + 0.7 * torch.cos(4 * math.pi * place)
-        )
-    return model
+        tower.audio_encoder.batch_norm.bias.copy_(1.5 * (2 * place - 1) + 0.7 * torch.cos(4 * math.pi * place))
+    return tower
 
 
 def augmented(mels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -79,8 +72,7 @@ class Trainer:
 
     def __init__(self, folder: Path, records: list[dict], validation: list[dict]):
         self.folder = folder
-        self.model = new_model(folder / "text-tower")
-        self.tower, self.size = self.model.audio_model, len(records)
+        self.tower, self.size = new_tower(), len(records)
         facts = Facts([record["attributes"] for record in records + validation])
         # A number of beats a minute is for captions only: as labels of clips there are too many.
         kept = [index for index, (name, _) in enumerate(facts.names) if name != "tempo_bpm"]
@@ -118,8 +110,8 @@ class Trainer:
         warm = WARM_UP * self.steps
         return (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / (self.steps - warm)))
 
-    def run(self, mels: np.ndarray, check_mels: np.ndarray) -> ClapModel:
-        """Train to the end, from the last epoch on disk if there is one; projections stay untrained."""
+    def run(self, mels: np.ndarray, check_mels: np.ndarray) -> ClapAudioModel:
+        """Train to the end, from the last epoch on disk if there is one."""
         state_path = self.folder / "audio-tower.pt"
         if state_path.is_file():
             state = torch.load(state_path, weights_only=True)
@@ -138,7 +130,7 @@ class Trainer:
             torch.save(state, state_path.with_suffix(".part"))
             state_path.with_suffix(".part").replace(state_path)
         write_rows(self.folder / "audio-tower.csv", self.curve)
-        return self.model.eval()
+        return self.tower.eval()
 
     def loss(self, pooled: torch.Tensor, rows: np.ndarray | slice) -> torch.Tensor:
         """Binary cross-entropy of the facts of some clips that are known, shape (clips, facts), in nats."""

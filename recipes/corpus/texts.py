@@ -11,8 +11,8 @@ HELD_OUT_WORDING = ("test", "collection", "font", "combination", "recordings")
 
 
 def wording(split: str) -> str:
-    """Wording of the captions of a split: validation has that of training, the test sets have their own."""
-    return "test" if split in HELD_OUT_WORDING else "train"
+    """Wording of the captions of a split: training, validation and the test sets have their own."""
+    return "test" if split in HELD_OUT_WORDING else split
 
 
 def captions_of(record: Mapping, count: int) -> list[Caption]:
