@@ -53,9 +53,9 @@ similarity = model.get_audio_features(**sounds).pooler_output @ model.get_text_f
   `audio-tower.csv`.
 - Projections: InfoNCE in both directions between the frozen towers, with every caption that is true of a clip as a
   positive, and several augmented versions of each clip. Curve: `alignment.csv`.
-- Recipe: `recipes/clap`. One seed. While the recipe was developed, a model on the way was scored on these sets too, and its
-  weakness for new wording was noticed there. Since then choices are made on the validation clips, with a wording of
-  their own.
+- Recipe: `recipes/clap`. One seed. While the recipe was developed, a model on the way was scored on these sets too,
+  and its weakness for new wording was noticed there. Since then choices are made on the validation clips, with a
+  wording of their own.
 
 ## Scores
 Retrieval with one caption a clip. Captions are in wording that training never had ($frame of their sentence frames are
