@@ -5,8 +5,8 @@ captions, for validation captions, for test captions. A surface form means one v
 form is a singular noun, or a plural if it ends in ``*``, or a mass noun if it ends in ``~``. Slots: "adj" stands before
 a noun, "noun" takes an article, "pp" follows a noun, "vp" follows "it", "tag" stands alone (adjectives do too).
 
-The words of test were chosen first. Most of the others were collected without sight of them, and left out where they
-shared a word with them that training did not have yet.
+The words of test were chosen first. Of the others, a form that shares a word with a test form of its value, which that
+value did not have in training before, was left out.
 """
 
 import re
