@@ -1,0 +1,110 @@
+"""What to ask of audio and texts before a model reads them, where the model's own library stays silent."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from transformers import ProcessorMixin
+
+LOUDEST = 16  # far over full scale: integers stored as floats, or a wrong scale
+MOST_UNKNOWN = 0.5  # share of the tokens of a text
+
+
+def check_audio(audio: Sequence[np.ndarray], processor: ProcessorMixin) -> None:
+    """Raise unless each clip is something that an extractor such as that of CLAP can describe.
+
+    Call it before ``processor.feature_extractor(audio, sampling_rate=rate)``. The rate is not asked for here: the
+    extractor raises if it is told another rate than its own. Nobody can see that a rate is told wrongly, so read
+    files with ``load_audio(path, processor.feature_extractor.sampling_rate)``. Do not call ``processor(audio=audio)``
+    where the tokenizer's file has a ``max_length`` of, say, 64 tokens: transformers 5 hands it on to the extractor,
+    which then takes 64 samples.
+
+    Parameters
+    ----------
+    audio : sequence of np.ndarray, each of shape (samples,)
+        Mono waveforms, between -1 and 1.
+    processor : transformers.ProcessorMixin
+        Its ``feature_extractor`` says how many samples it takes, ``nb_max_samples``. Of a longer clip it takes a
+        part at random, which is warned of.
+
+    Raises
+    ------
+    ValueError
+        If there is no clip, or if one has another number of axes, no sample, a sample that is NaN or infinite,
+        samples far over full scale, or nothing but zeros. Without this, transformers 5 divides by zero, asks for
+        hundreds of gigabytes, or returns an embedding that is NaN or means nothing.
+    """
+    if len(audio) == 0:
+        raise ValueError("there is no audio: give a list with at least one clip.")
+    limit = processor.feature_extractor.nb_max_samples
+    rate = processor.feature_extractor.sampling_rate
+    for place, clip in enumerate(audio):
+        clip = np.asarray(clip)
+        if clip.ndim != 1 or clip.size == 0:
+            raise ValueError(
+                f"clip {place} has shape {clip.shape}: give a list of clips with one channel and at least one sample "
+                "each, (samples,). The mean over the channels makes one of several."
+            )
+        if not np.isfinite(clip).all():
+            raise ValueError(f"clip {place} has samples that are NaN or infinite: find out where from.")
+        peak = np.abs(clip.astype(np.float64)).max()
+        if peak > LOUDEST:
+            raise ValueError(
+                f"clip {place} has samples up to {peak:.0f}, where -1 to 1 is expected: divide integers by their "
+                "full scale, which is 32768 for 16 bits."
+            )
+        if peak == 0:
+            raise ValueError(f"clip {place} is silent, all its samples are 0: there is nothing to describe.")
+        if clip.size > limit:
+            warnings.warn(
+                f"clip {place} lasts {clip.size / rate:.1f} s, and the model hears {limit / rate:.1f} s of it, taken "
+                "at random: cut it into parts of that length, and take the mean of their embeddings.",
+                stacklevel=2,
+            )
+
+
+def check_texts(texts: Sequence[str], processor: ProcessorMixin) -> None:
+    """Raise unless each text is something that the tokenizer of a model has tokens for.
+
+    Call it before ``processor(text=texts, padding=True, truncation=True)``, which cuts long texts and replaces
+    unknown words in silence.
+
+    A tokenizer that reads bytes, such as RoBERTa's in the published CLAP, has no unknown tokens. With it, text in
+    another language than the model learned passes, and only the answers show it.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        What the model is to read.
+    processor : transformers.ProcessorMixin
+        Its ``tokenizer`` has a limit, ``model_max_length``. A text that is cut off at the limit, or that holds some
+        unknown tokens, is warned of.
+
+    Raises
+    ------
+    ValueError
+        If there is no text, or if one is blank, or has more unknown tokens than known ones.
+    """
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    if not texts:
+        raise ValueError("there is no text: give at least one.")
+    tokenizer = processor.tokenizer
+    limit = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
+    for text, tokens in zip(texts, tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"], strict=True):
+        if not text.strip() or not tokens:
+            raise ValueError(f"the text {text!r} is blank: write what is to be heard.")
+        shown = text if len(text) <= 60 else f"{text[:60]} ..."
+        unknown = tokens.count(tokenizer.unk_token_id)
+        if unknown > MOST_UNKNOWN * len(tokens):
+            raise ValueError(
+                f"{unknown} of {len(tokens)} tokens of the text {shown!r} are unknown: this model reads English. "
+                "Translate the text."
+            )
+        if unknown:
+            warnings.warn(f"{unknown} of {len(tokens)} tokens of the text {shown!r} are unknown.", stacklevel=2)
+        if len(tokens) > limit:
+            warnings.warn(
+                f"the last {len(tokens) - limit} of {len(tokens)} tokens of the text {shown!r} are cut off: the model "
+                f"reads {limit}.",
+                stacklevel=2,
+            )
