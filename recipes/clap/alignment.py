@@ -27,6 +27,8 @@ DROPOUT = 0.1  # of the inputs of both projections
 def assembled(audio: ClapAudioModel, text: ClapTextModel) -> ClapModel:
     """A CLAP of two trained towers; the projections are untrained."""
     parts = {"audio_config": audio.config.to_dict(), "text_config": text.config.to_dict()}
+    for config in parts.values():
+        config.pop("_name_or_path", None)  # the folder that a tower was read from
     torch.manual_seed(0)
     model = ClapModel(ClapConfig(**parts, projection_dim=EMBEDDING))
     model.audio_model.load_state_dict(audio.state_dict())
