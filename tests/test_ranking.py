@@ -110,6 +110,25 @@ def test_loss_with_several_positives():
     assert several_positives(logits, without, none) == pytest.approx(
         several_positives(logits[:4], one[:4], none[:4]).item(), abs=1e-5
     )
+    two = one.clone()
+    two[:, 5] = True
+    weights = torch.tensor([3.0] * 5 + [1.0, 9.0])  # by hand: three parts of the first positive, one of the second
+    parts = torch.stack([expected, torch.nn.functional.cross_entropy(logits, torch.full((5,), 5))])
+    assert several_positives(logits, two, none, weights) == pytest.approx(
+        (3 * parts[0] + parts[1]).item() / 4, abs=1e-5
+    )
+    same = several_positives(logits, two, none, torch.full((7,), 2.0))
+    assert same == pytest.approx(several_positives(logits, two, none).item(), abs=1e-5)
+
+
+def test_rare_captions_weigh_more():
+    torch = pytest.importorskip("torch")
+    from clap.alignment import rarity
+
+    holds = torch.tensor([[1.0, 0, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0]])  # facts of all clips, of a fourth, of a fourth
+    said = torch.tensor([[1.0, 0, 0], [0, 1, 0], [1, 1, 1]])
+    np.testing.assert_allclose(rarity(said, holds), [1, 4, 16], rtol=1e-5)
+    assert rarity(said, holds * 0).isfinite().all()  # a fact that no clip has
 
 
 def test_augmentation_keeps_the_shape_and_differs_from_clip_to_clip():

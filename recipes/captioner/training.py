@@ -21,8 +21,8 @@ PREFIX, HIDDEN = 8, 512
 DROPOUT = 0.1  # in GPT-2
 UNHEARD = 0.1  # share of examples without audio
 NOISE = 0.2  # added to embeddings, in standard deviations
-CAPTIONS, QUESTIONS = 1, 1  # of each clip in an epoch
-EPOCHS, BATCH = 8, 64
+CAPTIONS, QUESTIONS = 2, 2  # of each clip in an epoch
+EPOCHS, BATCH = 10, 64
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 1e-3, 0.05, 0.05
 ANSWER_WEIGHT = 3.0  # of a token of an answer; a token of a caption has 1, and captions have many more
 DESCRIBED = 100  # validation clips whose generated captions are judged after each epoch
@@ -122,8 +122,7 @@ class Trainer:
             embeddings = self.embeddings[[one.clip for one in batch]]
             embeddings = embeddings + NOISE * self.mapping.std * torch.randn_like(embeddings)
             heard = torch.rand(len(batch)) >= UNHEARD
-            with torch.autocast("cpu", torch.bfloat16):
-                found = self.likelihoods(batch, self.mapping(embeddings, heard))
+            found = self.likelihoods(batch, self.mapping(embeddings, heard))
             weights = torch.cat([torch.full_like(row, ANSWER_WEIGHT if one.answers else 1.0)
                                  for row, one in zip(found, batch, strict=True)])  # fmt: skip
             found = torch.cat(found)

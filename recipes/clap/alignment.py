@@ -36,15 +36,36 @@ def assembled(audio: ClapAudioModel, text: ClapTextModel) -> ClapModel:
     return model.eval()
 
 
-def several_positives(logits: torch.Tensor, true: torch.Tensor, open_: torch.Tensor) -> torch.Tensor:
-    """InfoNCE by rows with several positives: the mean of their log-probabilities.
+def several_positives(
+    logits: torch.Tensor, true: torch.Tensor, open_: torch.Tensor, weights: torch.Tensor | None = None
+) -> torch.Tensor:
+    """InfoNCE by rows with several positives: the weighted mean of their log-probabilities.
 
     Pairs of which it is open whether they match are left out; so are rows without a positive.
+
+    Parameters
+    ----------
+    logits : shape (rows, columns)
+    true, open_ : bool, of the same shape
+    weights : shape (columns,); only their ratios count, and by default all columns weigh the same
     """
-    logits = logits.masked_fill(open_, -torch.inf)
-    log_probability = logits.log_softmax(1).masked_fill(~true, 0)
-    count = true.sum(1)
-    return -(log_probability.sum(1)[count > 0] / count[count > 0]).mean()
+    log_probability = logits.masked_fill(open_, -torch.inf).log_softmax(1).masked_fill(~true, 0)
+    weights = true.float() if weights is None else weights * true
+    some = true.any(1)
+    return -((weights * log_probability).sum(1)[some] / weights.sum(1)[some]).mean()
+
+
+def rarity(said: torch.Tensor, holds: torch.Tensor) -> torch.Tensor:
+    """Inverse of the share of clips that a caption is true of, were its facts independent; shape (captions,).
+
+    Of the captions that are true of a clip, most say one common fact ("with drums"). If all weighed the same, a clip
+    would come to lie closest to those. By this weight it lies closest to the captions that say the most about it.
+
+    Parameters
+    ----------
+    said : of captions, shape (captions, facts); holds : of clips, shape (clips, facts)
+    """
+    return (said @ -holds.mean(0).clamp(min=1 / len(holds)).log()).exp()
 
 
 def standardize_input(projection: nn.Module, inputs: torch.Tensor) -> None:
@@ -100,6 +121,7 @@ def align(
     rng = np.random.default_rng(0)
     texts = Texts(records, CAPTIONS)
     said, holds, blank = (torch.from_numpy(x.astype(np.float32)) for x in (texts.said, texts.holds, texts.blank))
+    weights = rarity(said, holds)
     words = read(model, [caption.text for caption in texts.captions], folder, "train")
     sounds = listened(model.eval(), mels, folder / "pooled.npy")
     check_texts = read(model, [c.text for c in Texts(validation, 1).captions], folder, "validation")
@@ -135,7 +157,7 @@ def align(
             true, open_ = comparison(said[picked], holds[rows], blank[rows])
             near, own = text @ audio.T, slice(len(rows))
             loss = several_positives(near[own] * model.logit_scale_t.exp(), true[own], open_[own])
-            loss = loss + several_positives(near.T * model.logit_scale_a.exp(), true.T, open_.T)
+            loss = loss + several_positives(near.T * model.logit_scale_a.exp(), true.T, open_.T, weights[picked])
             loss.backward()
             optimizer.step()
             schedule.step()
@@ -153,13 +175,15 @@ def align(
 
 
 def check(model: ClapModel, texts: torch.Tensor, sounds: torch.Tensor) -> dict:
-    """Text to audio on the validation clips, one caption a clip."""
+    """Both directions on the validation clips, one caption a clip."""
     model.eval()
     with torch.inference_mode():
         text = F.normalize(model.text_projection(texts), dim=1)
         audio = F.normalize(model.audio_projection(sounds), dim=1)
-        rank = (text @ audio.T).argsort(1, descending=True).argsort(1).diagonal() + 1
-    return {
-        "validation_mrr": round((1 / rank).mean().item(), 4),
-        "validation_recall_at_1": round((rank == 1).float().mean().item(), 4),
-    }
+        near = text @ audio.T
+    found = {}
+    for way, rows in (("text_to_audio", near), ("audio_to_text", near.T)):
+        rank = rows.argsort(1, descending=True).argsort(1).diagonal() + 1
+        found[f"validation_mrr_{way}"] = round((1 / rank).mean().item(), 4)
+        found[f"validation_recall_at_1_{way}"] = round((rank == 1).float().mean().item(), 4)
+    return found

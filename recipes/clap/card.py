@@ -71,8 +71,6 @@ the most frequent class of training. The instrument family is asked of clips wit
 $zero_shot
 ## Limits
 - It is far from the oracle: on the test set R@1 is $share of the oracle's, where we hoped for 85 %.
-- From audio to text it is weaker than from text to audio. The loss counts every caption that is true of a clip as
-  right, and does not ask for the one that says most.
 - It knows the sound of two sound fonts, thirty-odd instruments, and the attributes that its captions state. What it
   says of anything else is what the text tower makes of the words.
 - It hears ten seconds. Shorter audio is repeated, and of longer audio a random ten seconds are taken.

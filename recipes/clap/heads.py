@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from torch import nn
 from torch.nn import functional as F
 
-from clap.alignment import several_positives
+from clap.alignment import rarity, several_positives
 
 
 @dataclass
@@ -75,6 +75,7 @@ def better(train: Pairs, seed: int, epochs: int = 40):
     optimizer = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.05)
     audio, text = torch.from_numpy((train.audio - mean) / std), torch.from_numpy(train.text)
     said, holds, blank = (torch.from_numpy(x.astype(np.float32)) for x in (train.said, train.holds, train.blank))
+    weights = rarity(said, holds)
     starts, counts = np.searchsorted(train.clip, np.arange(len(audio))), np.bincount(train.clip)
     per_epoch = max(1, len(audio) // 256)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=epochs * per_epoch)
@@ -84,7 +85,8 @@ def better(train: Pairs, seed: int, epochs: int = 40):
             a, t = F.normalize(audio_head(audio[rows]), dim=1), F.normalize(text_head(text[picked]), dim=1)
             true, open_ = comparison(said[picked], holds[rows], blank[rows])
             logits = t @ a.T * scale.exp().clamp(max=100)
-            loss = several_positives(logits, true, open_) + several_positives(logits.T, true.T, open_.T)
+            loss = several_positives(logits, true, open_)
+            loss = loss + several_positives(logits.T, true.T, open_.T, weights[picked])
             loss.backward()
             optimizer.step()
             schedule.step()

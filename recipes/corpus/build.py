@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from corpus import recordings, render, works
@@ -40,10 +41,15 @@ def clip_path(task: Plan | str, output: Path) -> Path:
     return output / "clips" / f"{f'recordings-{task}' if isinstance(task, str) else task.id}.flac"
 
 
+def one_thread() -> None:
+    """Let a worker compute on one thread: there are as many workers as cores."""
+    threadpool_limits(1)
+
+
 def in_parallel(function: Callable, tasks: list, processes: int, title: str) -> None:
     """Call a function on each task, with a progress bar; an error in one of them ends it."""
     # An executor, since a Pool waits forever for a worker that was killed.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), one_thread) as pool:
         running = [pool.submit(function, task) for task in tasks]
         try:
             for done in tqdm(as_completed(running), total=len(tasks), desc=title, unit="", smoothing=0.05):
