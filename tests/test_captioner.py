@@ -16,7 +16,7 @@ from musiclang.captioner import PrefixMapping, generate_captions, log_likelihood
 SHIPPED = ROOT / "musiclang" / "data" / "checkpoints" / "captioner"
 FLOOR = ROOT / "tests" / "data" / "captioner_floor.npz"
 # What the shipped checkpoint reaches on 120 test clips, less a margin.
-PRECISION, PRECISION_ABOVE_OTHER_CLIPS, ACCURACY_ABOVE_MAJORITY = 0.65, 0.15, 0.1
+PRECISION, PRECISION_ABOVE_OTHER_CLIPS, ACCURACY_ABOVE_MAJORITY = 0.75, 0.45, 0.4
 SIZE = 6  # of the embeddings of the tiny captioner
 QUESTIONS = ["How fast?", "Which instrument plays the lead?"]
 OPTIONS = [["slow", "fast"], ["a tuba", "flute", "contrabass and drums"]]
@@ -331,8 +331,6 @@ def test_captions_are_judged_by_what_they_state(recipe):
 
 @pytest.fixture(scope="module")
 def shipped() -> tuple[GPT2LMHeadModel, GPT2Tokenizer, PrefixMapping]:
-    if not SHIPPED.is_dir():
-        pytest.skip("the captioner is not there yet")
     return (GPT2LMHeadModel.from_pretrained(SHIPPED), AutoTokenizer.from_pretrained(SHIPPED),
             PrefixMapping.from_pretrained(SHIPPED / "mapping"))  # fmt: skip
 
@@ -362,7 +360,7 @@ def test_shipped_captions_are_true_of_their_clips(shipped, floor, monkeypatch):
     own, other = precision(claims), precision(claims[1:] + claims[:1])
     assert own >= PRECISION
     assert own >= other + PRECISION_ABOVE_OTHER_CLIPS
-    assert np.mean([len(claim) for claim in claims]) >= 2
+    assert np.mean([len(claim) for claim in claims]) >= 4
 
 
 def test_shipped_answers_are_better_than_the_majority(shipped, floor, monkeypatch):
