@@ -15,7 +15,6 @@ INSTRUMENTS = {"violin": "strings", "piano": "keyboard", "flute": "woodwind", "c
 
 @pytest.fixture(autouse=True, scope="module")
 def recipes():
-    pytest.importorskip("tqdm", reason="needs recipes/requirements.txt")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "recipes")
         yield

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 from captions import Caption
 from captions.matching import Facts, stated
-from corpus.build import in_chunks
+from corpus.parallel import in_chunks
 from corpus.texts import captions_of
 
 SAMPLE_RATE = 16_000

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import soundfile
 from captions import Caption
 
-from corpus.build import in_chunks
 from corpus.files import write_bytes
+from corpus.parallel import in_chunks
 from corpus.plan import EMBEDDED
 from corpus.texts import captions_of
 
