@@ -1,0 +1,77 @@
+"""All clips through the trained codec: what the generators are trained on."""
+
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from corpus.files import write_array
+from corpus.parallel import in_chunks
+
+from codec.audio import as_float
+
+
+@cache
+def load(folder: Path):
+    """The codec of a folder, in a worker."""
+    import torch
+
+    from musiclang.codec import SpectralCodec
+
+    torch.set_num_threads(1)
+    return SpectralCodec.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+def encode(paths: list[Path], codec: Path) -> np.ndarray:
+    """Latents and codes of some clips side by side, shape (clips, frames, dimensions + codebooks), float16.
+
+    Codes are whole numbers below 2,048, which float16 holds exactly.
+    """
+    import torch
+
+    model = load(codec)
+    rows = []
+    with torch.inference_mode():
+        for path in paths:
+            latents = model.encoder(torch.from_numpy(soundfile.read(path, dtype="float32")[0])[None, None])
+            codes = model.quantizer.encode(latents, model.config.target_bandwidths[-1])
+            rows.append(torch.cat([latents[0].T, codes[:, 0].T], dim=1).numpy())
+    return np.asarray(rows, np.float16)
+
+
+def encoded(
+    records: list[dict], corpus: Path, codec: Path, folder: Path, processes: int = 2
+) -> tuple[np.ndarray, np.ndarray]:
+    """Latents (clips, frames, dimensions), float16, and codes (clips, codebooks, frames), int16, of all clips.
+
+    Both are memory maps in ``folder``, in the order of the records. They are of one codec: after a change to it, remove
+    the folder.
+    """
+    latents, codes = folder / "latents.npy", folder / "codes.npy"
+    if not (latents.is_file() and codes.is_file()):
+        paths = [corpus / record["file_name"] for record in records]
+        both = in_chunks(partial(encode, codec=codec), paths, folder / "encoded", processes, "codec")
+        dimensions = load(codec).config.hidden_size
+        write_array(codes, both[..., dimensions:].astype(np.int16).transpose(0, 2, 1))
+        write_array(latents, both[..., :dimensions])
+    return np.load(latents, mmap_mode="r"), np.load(codes, mmap_mode="r")
+
+
+def latent_statistics(model, clips: np.ndarray, count: int = 640) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each dimension of the latents of some clips, evenly taken.
+
+    Parameters
+    ----------
+    model : SpectralCodec
+    clips : shape (clips, samples), int16
+    count : how many are taken at most
+    """
+    import torch
+
+    frames = []
+    with torch.inference_mode():
+        for row in np.linspace(0, len(clips) - 1, min(count, len(clips))).astype(int):
+            frames.append(model.encoder(torch.from_numpy(as_float(clips[row]))[None, None])[0].T)
+    frames = torch.cat(frames)
+    mean, std = ([round(value, 5) for value in one.tolist()] for one in (frames.mean(dim=0), frames.std(dim=0)))
+    return mean, std
