@@ -1,0 +1,61 @@
+"""Train and export MusicGen. Each step is skipped where its result is there; run again to go on.
+
+cd recipes
+python -m corpus && python -m clap && python -m codec && python -m prompt_encoder    # first
+python -m musicgen
+python -m evaluate_generation    # then: scores and the card
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from clap.features import read_records
+from codec.encode import encoded
+from corpus.files import write_text
+from transformers import BertTokenizer
+
+from musicgen.card import write_card
+from musicgen.export import enter, export
+from musicgen.model import new_model
+from musicgen.training import Trainer
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECKPOINTS = ROOT / "musiclang" / "data" / "checkpoints"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="musicgen", description=__doc__.split("\n")[0])
+    parser.add_argument("--corpus", type=Path, default=ROOT / "build" / "corpus", help="the rendered corpus")
+    parser.add_argument(
+        "--codec", type=Path, default=ROOT / "build" / "codec", help="the codec and all clips through it"
+    )
+    parser.add_argument("--prompt-encoder", type=Path, default=ROOT / "build" / "prompt_encoder")
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "musicgen", help="what is computed on the way")
+    parser.add_argument("--output", type=Path, default=CHECKPOINTS / "musicgen")
+    options = parser.parse_args()
+    work, output, codec = options.work, options.output, options.codec / "checkpoint"
+    prompt_encoder = options.prompt_encoder / "checkpoint"
+    work.mkdir(parents=True, exist_ok=True)
+
+    made = work / "checkpoint"  # what is in the output may be of another run
+    if not (made / "curve.csv").is_file():  # the last file of an export
+        records = read_records(options.corpus)
+        _, codes = encoded(records, options.corpus, codec, options.codec)
+        parts = []
+        for split in ("train", "validation"):
+            rows = [row for row, record in enumerate(records) if record["split"] == split]
+            parts += [[records[row] for row in rows], codes[rows]]
+        tokenizer = BertTokenizer.from_pretrained(prompt_encoder)
+        model = Trainer(work, new_model(codec, prompt_encoder), tokenizer, *parts).run()
+        curves = {"prompt-encoder.csv": options.prompt_encoder / "curve.csv", "curve.csv": work / "curve.csv"}
+        export(model, prompt_encoder, curves, made)
+    shutil.copytree(made, output, dirs_exist_ok=True)
+    if output.resolve().parent == CHECKPOINTS:
+        enter(output)
+    write_text(output / "README.md", write_card(output))
+    print(f"{output}: {sum(path.stat().st_size for path in output.rglob('*') if path.is_file()) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

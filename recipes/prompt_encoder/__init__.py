@@ -1,0 +1,1 @@
+"""The text encoder of both generators: small, frozen, and trained before them."""
