@@ -79,6 +79,11 @@ checkpoints: $(READY)  ## train the mini checkpoints again, hours of work; can b
 	cd recipes && $(abspath $(PY)) -m corpus.table
 	cd recipes && $(abspath $(PY)) -m clap
 	cd recipes && $(abspath $(PY)) -m captioner
+	cd recipes && $(abspath $(PY)) -m codec
+	cd recipes && $(abspath $(PY)) -m prompt_encoder
+	cd recipes && $(abspath $(PY)) -m musicgen
+	cd recipes && $(abspath $(PY)) -m diffusion
+	cd recipes && $(abspath $(PY)) -m evaluate_generation
 
 clean:  ## delete the built book; .venv stays
 	rm -rf $(BOOK_OUTPUT)/_build
