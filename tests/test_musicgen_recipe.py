@@ -88,6 +88,24 @@ def test_delay_is_that_of_the_library(parts):
     assert torch.equal(delayed(codes, 999), pattern.view(2, 8, 20))
 
 
+def test_no_step_sees_what_comes_later(trainer, codes):
+    """In the very path of training: a token that is exchanged changes the losses of later steps only."""
+    from torch.nn import functional as F
+
+    run, seen = trainer(), []
+    run.model.decoder.eval()
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(F, "cross_entropy", lambda logits, *_, **__: seen.append(logits) or logits.mean())
+        for last in (0, 1):
+            changed = codes[:1].copy()
+            changed[:, :, 12:] = last
+            run.losses(["a piano"], changed, torch.tensor([True]))
+    before, after = (torch.stack(seen[at : at + 8]) for at in (0, 8))  # (codebooks, steps, entries)
+    moved = (before != after).any(dim=2).any(dim=0)
+    assert moved.nonzero()[0].item() == 13  # frame 12 of the first codebook stands at step 13
+    assert moved[13:].any()
+
+
 def test_tokens_begin_as_their_sound(parts):
     from musicgen.model import new_model
 

@@ -203,7 +203,7 @@ def evaluate(folder: Path, records: Sequence[dict], corpus: Path, work: Path) ->
         }
         scores = result["scores"][split] = {}
         for name, (place, method) in methods.items():
-            table = measured(place / f"{split}, {name}.npy", method, clips)
+            table = measured(place / f"{split} of {len(clips)}, {name}.npy", method, clips)
             scores[name] = {metric: interval(table[:, column], here) for column, metric in enumerate(NAMES)}
             for probe in PROBES:
                 asked = [here[clip] for clip in probes.asked(probe, here)]

@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from musiclang.diffusion import TextToMusicPipeline, text_states, velocity
 
-EPOCHS, BATCH = 10, 32
+EPOCHS, BATCH = 8, 32
 LEARNING_RATE, MUON_LEARNING_RATE = 1e-3, 4e-3
 WEIGHT_DECAY, WARM_UP = 0.01, 0.03
 UNPROMPTED = 0.1  # share of clips without a prompt, beside those whose prompt is empty

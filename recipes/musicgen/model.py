@@ -9,7 +9,7 @@ from transformers import MusicgenForConditionalGeneration as Musicgen
 from musiclang.codec import SpectralCodec
 
 WIDTH, LAYERS, HEADS, HIDDEN_UNITS = 256, 6, 4, 768
-CONTEXT = 300  # steps; ten seconds are 258
+CONTEXT = 258  # steps of ten seconds: 250 frames, 7 more by the delay, and the first one
 DROPOUT = 0.05
 
 
@@ -21,6 +21,8 @@ def new_model(codec: Path, prompt_encoder: Path) -> Musicgen:
     """
     audio_encoder = SpectralCodec.from_pretrained(codec, dtype=torch.float32)
     text_encoder = BertModel.from_pretrained(prompt_encoder, dtype=torch.float32)
+    # The only one, as in the published codec of MusicGen: without a word, ``encode`` takes the first one.
+    audio_encoder.config.target_bandwidths = audio_encoder.config.target_bandwidths[-1:]
     size, count = audio_encoder.config.codebook_size, audio_encoder.config.num_quantizers
     decoder_config = MusicgenDecoderConfig(
         vocab_size=size,
@@ -37,7 +39,6 @@ def new_model(codec: Path, prompt_encoder: Path) -> Musicgen:
         pad_token_id=size,
         bos_token_id=size,
         eos_token_id=None,
-        attn_implementation="sdpa",
     )
     torch.manual_seed(0)
     decoder = MusicgenForCausalLM(decoder_config)
@@ -54,6 +55,8 @@ def new_model(codec: Path, prompt_encoder: Path) -> Musicgen:
                               decoder=decoder_config),
         text_encoder=text_encoder, audio_encoder=audio_encoder, decoder=decoder,
     )  # fmt: skip
+    # Put together from parts, a decoder has no kind of attention chosen, and then no causal mask.
+    model.decoder.set_attn_implementation("sdpa")
     for frozen in (model.text_encoder, model.audio_encoder):
         frozen.requires_grad_(False)
     return model

@@ -21,7 +21,7 @@ from transformers import MusicgenForConditionalGeneration as Musicgen
 from musicgen.delay import delayed
 from musicgen.model import trained_parts
 
-EPOCHS, BATCH = 4, 16
+EPOCHS, BATCH = 3, 16
 LEARNING_RATE, MUON_LEARNING_RATE = 1e-3, 4e-3
 WEIGHT_DECAY, WARM_UP = 0.02, 0.03
 UNPROMPTED, EMPTY = 0.1, 0.05  # share of clips whose states of the prompt are zero, or those of an empty text
