@@ -108,3 +108,28 @@ def check_texts(texts: Sequence[str], processor: ProcessorMixin) -> None:
                 f"reads {limit}.",
                 stacklevel=2,
             )
+
+
+def check_seconds(seconds: float, longest: float) -> None:
+    """Raise unless a model of music can be asked for so much of it.
+
+    Call it before ``model.generate(max_new_tokens=...)``, which works on any number of tokens: with none it returns
+    nothing that could be played, and past the length of its training it goes on for minutes and loses itself.
+
+    Parameters
+    ----------
+    seconds : float
+        Length of the music.
+    longest : float
+        What the model has places for, in seconds.
+
+    Raises
+    ------
+    ValueError
+        If the length is not above 0 and at most ``longest``.
+    """
+    if not 0 < seconds <= longest:
+        raise ValueError(
+            f"{seconds:g} seconds are asked for, and this model makes more than 0 and at most {longest:g}: ask for "
+            "less, and give the end of the result as the beginning of the next."
+        )

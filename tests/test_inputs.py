@@ -7,7 +7,7 @@ import pytest
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import BertTokenizer, ClapFeatureExtractor, ClapProcessor, RobertaTokenizer
 
-from musiclang.inputs import check_audio, check_texts
+from musiclang.inputs import check_audio, check_seconds, check_texts
 
 RATE = 16_000
 LIMIT = 64  # tokens
@@ -130,3 +130,14 @@ def test_limit_is_that_of_the_library(clap, count):
         check_texts([text], clap)
     read = clap(text=[text], truncation=True, return_tensors="pt")["input_ids"].shape[1] - 2
     assert bool(caught) == (read < count)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 600, float("nan")])
+def test_lengths_that_a_model_cannot_make_are_refused(seconds):
+    with pytest.raises(ValueError, match="at most 10: ask for less"):
+        check_seconds(seconds, 10.0)
+
+
+def test_lengths_that_a_model_can_make_pass():
+    for seconds in (0.04, 10, 10.0):
+        check_seconds(seconds, 10.0)
