@@ -1,0 +1,96 @@
+"""Train the probe, generate music for test prompts and judge it. What is on disk is not made again.
+
+cd recipes
+python -m codec && python -m musicgen && python -m diffusion    # first: what is judged
+python -m evaluate_generation
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from clap.features import read_records
+from codec.encode import encoded
+from corpus.files import write_rows, write_text
+
+from evaluate_generation.card import rows, tables
+from evaluate_generation.evaluate import Real, Training, evaluate
+from evaluate_generation.generators import GENERATORS, generate_of, produced
+from evaluate_generation.listening import heard, real_audio, resynthesized
+from evaluate_generation.memorization import TokenIndex
+from evaluate_generation.probe_training import train_probe
+from evaluate_generation.prompts import halves, select
+from musiclang.corpus import load_corpus
+from musiclang.probe import SHIPPED, Probe
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECKPOINTS = ROOT / "musiclang" / "data" / "checkpoints"
+SEED = 1
+REPEATED, SAMPLES = 40, 4  # prompts that get several clips, and how many each
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="evaluate_generation", description=__doc__.split("\n")[0])
+    parser.add_argument("generators", nargs="*", default=GENERATORS, help=f"by default {' and '.join(GENERATORS)}")
+    parser.add_argument("--corpus", type=Path, default=ROOT / "build" / "corpus", help="the rendered corpus")
+    parser.add_argument(
+        "--encoded", type=Path, default=ROOT / "build" / "codec", help="its tokens, from python -m codec"
+    )
+    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="codec, clap and the generators")
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "evaluate_generation", help="what is computed")
+    parser.add_argument("--probe", type=Path, default=SHIPPED, help="where the probe goes")
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    work, codec, clap = options.work, options.checkpoints / "codec", options.checkpoints / "clap"
+    work.mkdir(parents=True, exist_ok=True)
+
+    records = read_records(options.corpus)
+    _, codes = encoded(records, options.corpus, codec, options.encoded, options.processes)
+    found = train_probe(records, options.encoded / "codes.npy", codec, work / "probe", options.probe, options.processes)
+    print(json.dumps(found["accuracy"]["test"]), flush=True)
+
+    def listen(audio: Path) -> np.ndarray:
+        return heard(audio, codec, clap, audio.with_suffix(".heard"), options.processes)
+
+    by_id = {record["id"]: record for record in records}
+    first, second = halves([record for record in records if record["split"] == "test"])
+    prompts = select(first)
+    described, reference = ([by_id[one.clip] for one in some] for some in (prompts, select(second)))
+    audio = real_audio(described, options.corpus, work / "described.npy")
+    real = Real(
+        prompts,
+        listen(audio),
+        [record["work"] for record in described],
+        listen(resynthesized(audio, codec, work / "resynthesized.npy", options.processes)),
+        listen(real_audio(reference, options.corpus, work / "reference.npy")),
+        [record["work"] for record in reference],
+    )
+    train = [row for row, record in enumerate(records) if record["split"] == "train"]
+    table = load_corpus()["train"].with_format("numpy")
+    training = Training([records[row]["id"] for row in train], TokenIndex(codes[train]), table["id"][:],
+                        table["audio_embedding"][:].astype(np.float32))  # fmt: skip
+    entries = json.loads((codec / "config.json").read_text(encoding="utf-8"))["codebook_size"]
+    texts = [prompt.text for prompt in prompts]
+    for name in options.generators:
+        scores = work / f"{name}.json"
+        if not scores.is_file():
+            folder = options.checkpoints / name
+            _, seconds = produced(generate_of(name), folder, texts, SEED, work / name)
+            generated = listen(work / f"{name}.npy")
+            others = []
+            for sample in range(1, SAMPLES):
+                again = work / f"{name}-sample-{sample}"
+                produced(generate_of(name), folder, texts[:REPEATED], SEED + sample, again)
+                others.append(listen(again.with_suffix(".npy")))
+            samples = np.stack([generated[:REPEATED], *others], axis=1)
+            result = evaluate(generated, samples, seconds, real, Probe.load(options.probe), training, entries)
+            write_text(scores, json.dumps(result, indent=1))
+        result = json.loads(scores.read_text(encoding="utf-8"))
+        write_rows(options.checkpoints / name / "scores.csv", rows(result))
+        write_text(work / f"{name}.md", tables(result))
+        print(name, json.dumps(result["adherence"]["all"]["all"]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

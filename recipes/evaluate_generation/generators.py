@@ -1,0 +1,67 @@
+"""Audio of the generators for many prompts, made in parts that stay on disk."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+from corpus.files import write_array, write_text
+from corpus.render import SAMPLE_RATE, SECONDS
+from tqdm import tqdm
+
+GENERATORS = ("musicgen", "diffusion")
+PART = 16  # prompts at a time
+SAMPLES = round(SECONDS * SAMPLE_RATE)
+Generate = Callable[[Path, list[str], int], np.ndarray]
+
+
+def generate_of(name: str) -> Generate:
+    """``generate(folder, prompts, seed)`` of a generator's recipe: audio of shape (prompts, 160000)."""
+    return import_module(f"{name}.generate").generate
+
+
+def produced(generate: Generate, checkpoint: Path, texts: Sequence[str], seed: int, folder: Path) -> tuple:
+    """Audio for the texts, made where it is not in ``folder`` yet.
+
+    Parameters
+    ----------
+    generate : see ``generate_of``
+    checkpoint : folder of the model
+    texts : the prompts; 16 at a time share a seed
+    seed : another one gives other clips
+    folder : where the parts are kept, and how many seconds each of them took
+
+    Returns
+    -------
+    audio : np.ndarray, shape (texts, 160000), float32
+        A memory map.
+    seconds : float
+        Wall clock for one second of audio, loading the model for each part included.
+
+    Raises
+    ------
+    ValueError
+        If a generator returns another shape, or samples that are NaN or infinite.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    firsts = range(0, len(texts), PART)
+    paths = [folder / f"{first:04d}.npy" for first in firsts]
+    for number, (first, path) in enumerate(zip(tqdm(firsts, desc=folder.name, unit="part"), paths, strict=True)):
+        if path.is_file():
+            continue
+        some, began = list(texts[first : first + PART]), time.monotonic()
+        audio = np.asarray(generate(checkpoint, some, 1_000 * seed + number), np.float32)
+        took = time.monotonic() - began
+        if audio.shape != (len(some), SAMPLES):
+            raise ValueError(f"{folder.name}: got audio of shape {audio.shape}, expected {(len(some), SAMPLES)}.")
+        if not np.isfinite(audio).all():
+            raise ValueError(f"{folder.name}: part {number} has samples that are NaN or infinite.")
+        write_text(path.with_suffix(".json"), json.dumps({"seconds": took}))
+        write_array(path, audio)
+    whole = folder.with_suffix(".npy")
+    if not whole.is_file():
+        write_array(whole, np.concatenate([np.load(path) for path in paths]))
+    took = sum(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["seconds"] for path in paths)
+    return np.load(whole, mmap_mode="r"), took / (SECONDS * len(texts))

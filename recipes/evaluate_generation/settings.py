@@ -1,0 +1,98 @@
+"""Try settings of a generator on prompts of validation clips, to choose those that its checkpoint carries.
+
+    cd recipes
+    python -m evaluate_generation.settings musicgen    # once it is trained; run again to go on
+
+Writes ``settings.csv`` beside the checkpoint. What is chosen there stands in the recipe of the generator, and a test
+compares the two.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from clap.features import read_records
+from corpus.files import write_rows
+
+from evaluate_generation.adherence import by_chance, right
+from evaluate_generation.diversity import mean_distance, standardized
+from evaluate_generation.generators import generate_of, produced
+from evaluate_generation.prompts import ATTRIBUTES, Prompt, draw
+from musiclang.health import MOST_SIMILAR, health
+from musiclang.probe import SHIPPED, Probe, Readings, features
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECKPOINTS = ROOT / "musiclang" / "data" / "checkpoints"
+COUNT = 64  # prompts
+LEAST_DISTANCE = 0.9  # between clips, of that between real ones, for a setting to be chosen
+VARIANTS = {
+    "musicgen": [
+        {"guidance_scale": guidance, "top_k": top_k}
+        for top_k in (50, 250)
+        for guidance in (1.0, 2.0, 3.0, 4.0, 6.0)
+    ],
+    "diffusion": [
+        {"guidance_scale": guidance, "num_inference_steps": steps}
+        for steps, guidances in ((25, (1.0, 2.0, 3.0, 5.0, 8.0)), (50, (3.0,)))
+        for guidance in guidances
+    ],
+}  # fmt: skip
+
+
+def chosen(rows: list[dict]) -> dict:
+    """The row with the most adherence, of those whose clips differ from each other nearly as much as real ones do."""
+    varied = [row for row in rows if float(row["distance"]) >= LEAST_DISTANCE * float(row["distance_real"])]
+    return max(varied or rows, key=lambda row: float(row["adherence"]))
+
+
+def readings(clips: np.ndarray) -> Readings:
+    """What the probe reads of clips, shape (clips, samples)."""
+    return Readings(*map(np.stack, zip(*[features(np.array(clip)) for clip in clips], strict=True)))
+
+
+def judged(clips: np.ndarray, prompts: list[Prompt], probe: Probe, real: Readings) -> dict:
+    """Share of the statements that the probe hears, what shuffled prompts reach, distance between clips, loops."""
+    found = readings(clips)
+    said = probe.answers(found)
+    shares = {
+        name: np.nanmean([function(said, prompts, one) for one in ATTRIBUTES])
+        for name, function in (("adherence", right), ("shuffled", by_chance))
+    }
+    distance = mean_distance(standardized(found.timbre, real.timbre))
+    loops = np.mean([health(np.array(clip))["self_similarity"] > MOST_SIMILAR for clip in clips])
+    return {name: round(float(value), 4) for name, value in (*shares.items(), ("distance", distance), ("loops", loops))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="evaluate_generation.settings", description=__doc__.split("\n")[0])
+    parser.add_argument("generator", choices=VARIANTS)
+    parser.add_argument("--corpus", type=Path, default=ROOT / "build" / "corpus", help="the rendered corpus")
+    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "evaluate_generation" / "settings")
+    parser.add_argument("--probe", type=Path, default=SHIPPED)
+    options = parser.parse_args()
+    checkpoint, work = options.checkpoints / options.generator, options.work / options.generator
+    work.mkdir(parents=True, exist_ok=True)
+    records = {record["id"]: record for record in read_records(options.corpus) if record["split"] == "validation"}
+    prompts = [prompt for record in records.values() if (prompt := draw(record, "train"))][:COUNT]
+    described = [soundfile.read(options.corpus / records[one.clip]["file_name"], dtype="float32")[0] for one in prompts]
+    probe, real = Probe.load(options.probe), readings(np.stack(described))
+    of_real = round(mean_distance(standardized(real.timbre, real.timbre)), 4)
+    rows = []
+    for variant in VARIANTS[options.generator]:
+        name = "-".join(f"{value:g}" for value in variant.values())
+
+        def generate(folder: Path, texts: list[str], seed: int, variant: dict = variant) -> np.ndarray:
+            return generate_of(options.generator)(folder, texts, seed, **variant)
+
+        audio, seconds = produced(generate, checkpoint, [one.text for one in prompts], 0, work / name)
+        row = variant | judged(audio, prompts, probe, real)
+        rows.append(row | {"distance_real": of_real, "seconds": round(seconds, 3)})
+        print(rows[-1], flush=True)
+    write_rows(checkpoint / "settings.csv", rows)
+    print("chosen:", chosen(rows))
+
+
+if __name__ == "__main__":
+    main()
