@@ -35,8 +35,8 @@ KERNEL = 7  # frames that a block sees
 class SpectralCodecConfig(EncodecConfig):
     """Configuration of a :class:`SpectralCodec`.
 
-    Those of ``EncodecConfig`` that describe its convolutions are without effect, but for ``upsampling_ratios``: how many
-    frames of the STFT one latent stands for, and how many samples a frame of the STFT moves on.
+    Those of ``EncodecConfig`` that describe its convolutions are without effect, but for ``upsampling_ratios``: how
+    many frames of the STFT one latent stands for, and how many samples a frame of the STFT moves on.
 
     Parameters
     ----------
@@ -109,6 +109,20 @@ def overlap_add(pieces: torch.Tensor, hop: int) -> torch.Tensor:
     return sum(pad(blocks[:, :, at], (0, 0, at, per_frame - 1 - at)) for at in range(per_frame)).flatten(1)
 
 
+def check_samples(audio: torch.Tensor) -> None:
+    """Raise a ValueError unless audio has the shape (batch, 1, samples) and all its samples are numbers."""
+    if audio.ndim != 3 or audio.shape[1] != 1 or audio.shape[2] == 0:
+        raise ValueError(
+            f"Audio has shape {tuple(audio.shape)}; this codec expects one channel with at least one sample, as "
+            "(batch, 1, samples). Average the channels of stereo first: audio.mean(dim=1, keepdim=True)."
+        )
+    if broken := int((~audio.isfinite()).sum()):
+        raise ValueError(
+            f"Audio has {broken} samples that are NaN or infinite; samples between -1 and 1 are expected. "
+            "Look for a division by zero where the audio was made."
+        )
+
+
 class ConvNeXtBlock(nn.Module):
     """Mix neighbouring frames channel by channel, then channels frame by frame; add to what came in [3]_.
 
@@ -153,11 +167,7 @@ class SpectralEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.hidden_size, elementwise_affine=False)
 
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
-        if audio.ndim != 3 or audio.shape[1] != 1 or audio.shape[2] == 0:
-            raise ValueError(
-                f"Audio has shape {tuple(audio.shape)}; this codec expects one channel, as (batch, 1, samples). "
-                "Average the channels of stereo first: audio.mean(dim=1, keepdim=True)."
-            )
+        check_samples(audio)
         missing = -audio.shape[2] % (self.fold * self.hop)
         side = (self.window - self.hop) // 2
         padded = nn.functional.pad(audio[:, 0], (side, side + missing))
@@ -208,8 +218,9 @@ class SpectralCodec(EncodecModel):
     Raises
     ------
     ValueError
-        If audio has another number of channels than one, or no samples, or if the bandwidth is not one of the
-        configuration. The feature extractor of the checkpoint raises it for another sampling rate.
+        If audio has another number of channels than one, no samples, or samples that are NaN or infinite, or if the
+        bandwidth is not one of the configuration. The feature extractor of the checkpoint raises it for another
+        sampling rate.
     """
 
     config_class = SpectralCodecConfig
@@ -221,6 +232,11 @@ class SpectralCodec(EncodecModel):
         self.quantizer = EncodecResidualVectorQuantizer(config)
         self.bits_per_codebook = config.codebook_nbits
         self.post_init()
+
+    def encode(self, input_values: torch.Tensor, *arguments, **settings):
+        """As ``EncodecModel.encode``, which would meet audio without samples with an error about a range."""
+        check_samples(input_values)
+        return super().encode(input_values, *arguments, **settings)
 
 
 AutoConfig.register(SpectralCodecConfig.model_type, SpectralCodecConfig)

@@ -94,7 +94,8 @@ Speed on one core: $encode seconds of sound are encoded in a second, and $decode
 - Interface, quantizer, bandwidths: A. Défossez, J. Copet, G. Synnaeve and Y. Adi, *High fidelity neural audio
   compression*, Transactions on Machine Learning Research, 2023, arXiv:2210.13438.
 - Residual vector quantization in a neural codec, with a random number of codebooks in training: N. Zeghidour, A. Luebs,
-  A. Omran, J. Skoglund and M. Tagliasacchi, *SoundStream: an end-to-end neural audio codec*, 2021, arXiv:2107.03312.
+  A. Omran, J. Skoglund and M. Tagliasacchi, *SoundStream: an end-to-end neural audio codec*, IEEE/ACM Transactions on
+  Audio, Speech, and Language Processing 30, 2022, arXiv:2107.03312.
 - Inverse Fourier transform as the last layer: H. Siuzdak, *Vocos: closing the gap between time-domain and Fourier-based
   neural vocoders for high-quality audio synthesis*, ICLR 2024, arXiv:2306.00814.
 - Blocks: Z. Liu, H. Mao, C.-Y. Wu, C. Feichtenhofer, T. Darrell and S. Xie, *A ConvNet for the 2020s*, CVPR 2022,
@@ -127,11 +128,11 @@ def aims_text(scores: dict) -> str:
         gain = aim - value if side == "at most" else value - aim
         verdict = f"reached, by {gain:.3f}" if gain >= 0 else f"missed, by {-gain:.3f}"
         lines.append(f"- {metric} {side} {aim:.2f}: {value:.3f}, {verdict}")
+    classes = scores["probes"]["instrument probe"]["classes"]
+    original = scores["scores"]["test"]["original, 16 bits"]["instrument probe"][0]
     lines.append(
-        "\nThe probe's aim was set for 18 classes. Here it has {}, and is right on {:.3f} of the originals.".format(
-            scores["probes"]["instrument probe"]["classes"],
-            scores["scores"]["test"]["original, 16 bits"]["instrument probe"][0],
-        )
+        f"\nThe probe's aim was set for 18 classes. Here it has {classes}, and is right on {original:.3f} of the originals,"
+        f"\nof which the codec keeps {found['instrument probe'][0] / original:.0%}."
     )
     return "Aims for the test set with all codebooks, set before the training:\n" + "\n".join(lines)
 
