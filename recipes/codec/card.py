@@ -131,8 +131,8 @@ def aims_text(scores: dict) -> str:
     classes = scores["probes"]["instrument probe"]["classes"]
     original = scores["scores"]["test"]["original, 16 bits"]["instrument probe"][0]
     lines.append(
-        f"\nThe probe's aim was set for 18 classes. Here it has {classes}, and is right on {original:.3f} of the originals,"
-        f"\nof which the codec keeps {found['instrument probe'][0] / original:.0%}."
+        f"\nThe probe's aim was set for 18 classes. Here it has {classes}, and is right on {original:.3f} of the "
+        f"originals,\nof which the codec keeps {found['instrument probe'][0] / original:.0%}."
     )
     return "Aims for the test set with all codebooks, set before the training:\n" + "\n".join(lines)
 

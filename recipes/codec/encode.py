@@ -57,6 +57,15 @@ def encoded(
     return np.load(latents, mmap_mode="r"), np.load(codes, mmap_mode="r")
 
 
+def to_train_on(records: list[dict], rows: np.ndarray) -> tuple[list[dict], np.ndarray, list[dict], np.ndarray]:
+    """Records and rows of the training clips, and of the validation clips; rows as ``encoded`` gives them."""
+    found = []
+    for split in ("train", "validation"):
+        here = [place for place, record in enumerate(records) if record["split"] == split]
+        found += [[records[place] for place in here], rows[here]]
+    return tuple(found)
+
+
 def latent_statistics(model, clips: np.ndarray, count: int = 640) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each dimension of the latents of some clips, evenly taken.
 

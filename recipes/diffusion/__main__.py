@@ -3,7 +3,7 @@
 cd recipes
 python -m corpus && python -m clap && python -m codec && python -m prompt_encoder    # first
 python -m diffusion
-python -m evaluate_generation && python -m diffusion    # then: scores, and a card with them
+python -m evaluate_generation    # then: scores, and a card with them
 """
 
 import argparse
@@ -11,10 +11,10 @@ import shutil
 from pathlib import Path
 
 from clap.features import read_records
-from codec.encode import encoded
+from codec.encode import encoded, to_train_on
 from corpus.files import write_text
 
-from diffusion.card import NO_SCORES, write_card
+from diffusion.card import write_card
 from diffusion.export import enter, export
 from diffusion.model import new_pipeline
 from diffusion.training import Trainer
@@ -32,9 +32,6 @@ def main() -> None:
     parser.add_argument("--prompt-encoder", type=Path, default=ROOT / "build" / "prompt_encoder")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "diffusion", help="what is computed on the way")
     parser.add_argument("--output", type=Path, default=CHECKPOINTS / "diffusion")
-    parser.add_argument(
-        "--scores", type=Path, default=ROOT / "build" / "evaluate_generation" / "diffusion.md", help="for the card"
-    )
     options = parser.parse_args()
     work, output, codec = options.work, options.output, options.codec / "checkpoint"
     prompt_encoder = options.prompt_encoder / "checkpoint"
@@ -44,18 +41,13 @@ def main() -> None:
     if not (made / "curve.csv").is_file():  # the last file of an export
         records = read_records(options.corpus)
         latents, _ = encoded(records, options.corpus, codec, options.codec)
-        parts = []
-        for split in ("train", "validation"):
-            rows = [row for row, record in enumerate(records) if record["split"] == split]
-            parts += [[records[row] for row in rows], latents[rows]]
-        pipeline = Trainer(work, new_pipeline(codec, prompt_encoder), *parts).run()
+        pipeline = Trainer(work, new_pipeline(codec, prompt_encoder), *to_train_on(records, latents)).run()
         curves = {"prompt-encoder.csv": options.prompt_encoder / "curve.csv", "curve.csv": work / "curve.csv"}
         export(pipeline, curves, made)
     shutil.copytree(made, output, dirs_exist_ok=True)
     if output.resolve().parent == CHECKPOINTS:
         enter(output)
-    scores = options.scores.read_text(encoding="utf-8") if options.scores.is_file() else NO_SCORES
-    write_text(output / "README.md", write_card(output, scores))
+    write_text(output / "README.md", write_card(output))
     print(f"{output}: {sum(path.stat().st_size for path in output.rglob('*') if path.is_file()) / 1e6:.1f} MB")
 
 

@@ -7,6 +7,7 @@ python -m evaluate_generation
 
 import argparse
 import json
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,8 @@ def main() -> None:
             write_text(scores, json.dumps(result, indent=1))
         result = json.loads(scores.read_text(encoding="utf-8"))
         write_rows(options.checkpoints / name / "scores.csv", rows(result))
-        write_text(work / f"{name}.md", tables(result))
+        card = import_module(f"{name}.card").write_card(options.checkpoints / name, tables(result))
+        write_text(options.checkpoints / name / "README.md", card)
         print(name, json.dumps(result["adherence"]["all"]["all"]), flush=True)
 
 

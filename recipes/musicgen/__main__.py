@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from clap.features import read_records
-from codec.encode import encoded
+from codec.encode import encoded, to_train_on
 from corpus.files import write_text
 from transformers import BertTokenizer
 
@@ -42,12 +42,8 @@ def main() -> None:
     if not (made / "curve.csv").is_file():  # the last file of an export
         records = read_records(options.corpus)
         _, codes = encoded(records, options.corpus, codec, options.codec)
-        parts = []
-        for split in ("train", "validation"):
-            rows = [row for row, record in enumerate(records) if record["split"] == split]
-            parts += [[records[row] for row in rows], codes[rows]]
         tokenizer = BertTokenizer.from_pretrained(prompt_encoder)
-        model = Trainer(work, new_model(codec, prompt_encoder), tokenizer, *parts).run()
+        model = Trainer(work, new_model(codec, prompt_encoder), tokenizer, *to_train_on(records, codes)).run()
         curves = {"prompt-encoder.csv": options.prompt_encoder / "curve.csv", "curve.csv": work / "curve.csv"}
         export(model, prompt_encoder, curves, made)
     shutil.copytree(made, output, dirs_exist_ok=True)
