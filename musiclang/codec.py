@@ -8,7 +8,7 @@ quantization, bandwidths, ``encode``, ``decode`` and saving are those of ``Encod
 >>> from transformers import AutoFeatureExtractor, AutoModel
 >>> import musiclang.codec  # makes AutoModel know "spectral_codec"
 >>> codec = AutoModel.from_pretrained(folder)  # doctest: +SKIP
->>> codes = codec.encode(audio[None, None], bandwidth=2.0).audio_codes  # doctest: +SKIP
+>>> codes = codec.encode(audio[None, None], bandwidth=1.8).audio_codes  # doctest: +SKIP
 
 References
 ----------
