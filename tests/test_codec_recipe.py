@@ -13,6 +13,9 @@ from transformers import AutoFeatureExtractor, AutoModel
 
 from musiclang.codec import SpectralCodec, SpectralCodecConfig
 
+for module in ("music21", "tinysoundfont", "tomllib", "vector_quantize_pytorch"):
+    pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
+
 RATE, SECONDS = 16_000, 2
 PITCHES = {"flute": 880.0, "cello": 110.0}
 

@@ -11,13 +11,14 @@ from transformers import BertConfig, BertModel, BertTokenizer
 
 from musiclang.codec import SpectralCodec, SpectralCodecConfig
 
+for module in ("music21", "tinysoundfont", "tomllib"):
+    pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
+
 FRAMES, CHANNELS = 250, 64
 
 
 @pytest.fixture(autouse=True, scope="module")
 def recipes():
-    for module in ("diffusers", "soundfile", "tomllib", "tqdm"):
-        pytest.importorskip(module, reason="needs recipes/requirements.txt")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "recipes")
         yield

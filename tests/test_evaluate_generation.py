@@ -11,6 +11,9 @@ from test_probe import bursts, melody
 
 from musiclang.probe import Probe, Readings, features
 
+for module in ("music21", "tinysoundfont", "tomllib"):
+    pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
+
 
 @pytest.fixture(autouse=True, scope="module")
 def recipes():

@@ -10,6 +10,9 @@ from conftest import ROOT
 
 import musiclang.codec
 
+for module in ("tomllib",):
+    pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
+
 CLIPS, FRAMES = 24, 20
 INSTRUMENTS = {"violin": "strings", "piano": "keyboard", "flute": "woodwind", "choir": "voice"}
 
