@@ -3,8 +3,8 @@
     cd recipes
     python -m evaluate_generation.settings musicgen    # once it is trained; run again to go on
 
-Writes ``settings.csv`` beside the checkpoint. What is chosen there stands in the recipe of the generator, and a test
-compares the two.
+Writes ``settings.csv`` beside the checkpoint. What is chosen is printed; it is to be written into the
+recipe of the generator before the checkpoint ships.
 """
 
 import argparse

@@ -48,7 +48,8 @@ audio = model.generate(**inputs)[0, 0]  # samples at $rate kHz
   mini CLAP's text tower. Curve: `prompt-encoder.csv`.
 - $unprompted of the clips had no prompt and $empty an empty one, which makes guidance possible.
 - The weights are those of step $best, which had the least loss on validation clips.
-- Guidance scale, top-k and temperature were chosen on prompts of validation clips: `settings.csv`.
+- Guidance scale $guidance, top-k $top_k, temperature $temperature. What others do to prompts of validation clips stands
+  in `settings.csv`, where that was tried.
 - Recipe: `recipes/musicgen`. One seed.
 
 Cross-entropy on $checked validation clips, nats a token, with captions in the wording of training. A model that knows
@@ -101,6 +102,9 @@ def write_card(folder: Path, scores: str = NO_SCORES) -> str:
         unprompted=f"{training.UNPROMPTED:.0%}",
         empty=f"{training.EMPTY:.0%}",
         best=min(checks, key=lambda row: float(row["validation"]))["step"],
+        guidance=model.generation_config.guidance_scale,
+        top_k=model.generation_config.top_k,
+        temperature=model.generation_config.temperature,
         checked=training.CHECKED,
         chance=f"{math.log(decoder.vocab_size):.2f}",
         curve=table(head, rows),
