@@ -45,6 +45,14 @@ def build(root: Path, output: Path, log: Path) -> subprocess.CompletedProcess:
     return subprocess.run(build_command(output), cwd=root, env=offline(log), capture_output=True, text=True)
 
 
+@pytest.fixture(scope="module")
+def recipes() -> Iterator[None]:
+    """The modules of the recipes can be imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "recipes")
+        yield
+
+
 @pytest.fixture(scope="session")
 def built_book(tmp_path_factory) -> Path:
     """The folder of the built pages; everything was executed anew, without a network."""

@@ -7,17 +7,11 @@ from random import Random
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+
+pytestmark = pytest.mark.usefixtures("recipes")
 
 CLIPS = 64
 INSTRUMENTS = {"violin": "strings", "piano": "keyboard", "flute": "woodwind", "choir": "voice"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def recipes():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "recipes")
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import ROOT
 from transformers import AutoFeatureExtractor, AutoModel
 
 from musiclang.codec import SpectralCodec, SpectralCodecConfig
@@ -16,15 +15,10 @@ from musiclang.codec import SpectralCodec, SpectralCodecConfig
 for module in ("music21", "tinysoundfont", "tomllib", "vector_quantize_pytorch"):
     pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
 
+pytestmark = pytest.mark.usefixtures("recipes")
+
 RATE, SECONDS = 16_000, 2
 PITCHES = {"flute": 880.0, "cello": 110.0}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def recipes():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "recipes")
-        yield
 
 
 def small_config() -> SpectralCodecConfig:

@@ -6,7 +6,6 @@ from random import Random
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from musiclang.codec import SpectralCodec, SpectralCodecConfig
@@ -14,14 +13,9 @@ from musiclang.codec import SpectralCodec, SpectralCodecConfig
 for module in ("music21", "tinysoundfont", "tomllib"):
     pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
 
+pytestmark = pytest.mark.usefixtures("recipes")
+
 FRAMES, CHANNELS = 250, 64
-
-
-@pytest.fixture(autouse=True, scope="module")
-def recipes():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "recipes")
-        yield
 
 
 def clips(split: str, count: int) -> tuple[list[dict], np.ndarray]:

@@ -14,12 +14,7 @@ from musiclang.probe import Probe, Readings, features
 for module in ("music21", "tinysoundfont", "tomllib"):
     pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
 
-
-@pytest.fixture(autouse=True, scope="module")
-def recipes():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "recipes")
-        yield
+pytestmark = pytest.mark.usefixtures("recipes")
 
 
 INSTRUMENTS = {"violin": "strings", "piano": "keyboard", "flute": "woodwind", "choir": "voice"}

@@ -13,15 +13,10 @@ import musiclang.codec
 for module in ("tomllib",):
     pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
 
+pytestmark = pytest.mark.usefixtures("recipes")
+
 CLIPS, FRAMES = 24, 20
 INSTRUMENTS = {"violin": "strings", "piano": "keyboard", "flute": "woodwind", "choir": "voice"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def recipes():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "recipes")
-        yield
 
 
 @pytest.fixture(scope="module")

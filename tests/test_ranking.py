@@ -4,15 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from sklearn.metrics import label_ranking_average_precision_score, top_k_accuracy_score
 
-
-@pytest.fixture(autouse=True, scope="module")
-def recipes():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "recipes")
-        yield
+pytestmark = pytest.mark.usefixtures("recipes")
 
 
 def test_scores_are_those_of_scikit_learn_without_ties():

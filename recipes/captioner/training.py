@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from batching import by_length
-from corpus.files import write_rows
+from corpus.files import write_rows, write_state
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
@@ -105,8 +105,7 @@ class Trainer:
             self.curve.append(row)
             print(json.dumps(row), flush=True)
             state = {name: part.state_dict() for name, part in parts.items()} | {"curve": self.curve}
-            torch.save(state, path.with_suffix(".part"))
-            path.with_suffix(".part").replace(path)
+            write_state(path, state)
             write_rows(self.folder / "curve.csv", self.curve)
         return self.model.eval(), self.mapping.eval()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from captions.matching import Facts
-from corpus.files import write_rows
+from corpus.files import write_rows, write_state
 from torch import nn
 from torch.nn import functional as F
 from transformers import ClapAudioConfig, ClapModel
@@ -127,8 +127,7 @@ class Trainer:
             print(json.dumps(row), flush=True)
             state = {"tower": self.tower.state_dict(), "head": self.head.state_dict(), "curve": self.curve}
             state |= {n: [one.state_dict() for one in getattr(self, n)] for n in ("optimizers", "schedules")}
-            torch.save(state, state_path.with_suffix(".part"))
-            state_path.with_suffix(".part").replace(state_path)
+            write_state(state_path, state)
         write_rows(self.folder / "audio-tower.csv", self.curve)
         return self.tower.eval()
 

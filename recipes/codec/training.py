@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from corpus.files import write_rows
+from corpus.files import write_rows, write_state
 from torch import nn
 from vector_quantize_pytorch import ResidualVQ
 
@@ -122,8 +122,7 @@ class Trainer:
             self.curve.append(self.some_steps() | self.check())
             print(json.dumps(self.curve[-1]), flush=True)
             saved = {name: part.state_dict() for name, part in self.state().items()}
-            torch.save(saved | {"step": self.step, "curve": self.curve}, path.with_suffix(".part"))
-            path.with_suffix(".part").replace(path)
+            write_state(path, saved | {"step": self.step, "curve": self.curve})
             write_rows(self.folder / "curve.csv", self.curve)
         return self.finished()
 

@@ -33,3 +33,12 @@ def write_array(path: Path, array: np.ndarray) -> None:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     write_bytes(path, buffer.getvalue())
+
+
+def write_state(path: Path, state: dict) -> None:
+    """Write what a training run needs to go on, with torch."""
+    import torch  # here, since most processes that write files do without
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_bytes(path, buffer.getvalue())

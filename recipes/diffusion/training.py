@@ -7,19 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from corpus.files import write_rows
+from corpus.files import write_rows, write_state
 from corpus.texts import captions_of
 from diffusers.training_utils import EMAModel
-from musicgen.training import prompts, write_state
+from musicgen.training import prompts
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from musiclang.diffusion import TextToMusicPipeline, text_states, velocity
 
-EPOCHS, BATCH = 8, 32
+EPOCHS, BATCH = 16, 32
 LEARNING_RATE, MUON_LEARNING_RATE = 1e-3, 4e-3
 WEIGHT_DECAY, WARM_UP = 0.01, 0.03
 UNPROMPTED = 0.1  # share of clips without a prompt, beside those whose prompt is empty
+SHIFT = 2.0  # how far levels of noise lean to the strong ones, where the prompt counts; as in Stable Diffusion 3
 DECAY = 0.998  # of the moving average of the weights
 CHECKED = 320  # validation clips of each check
 
@@ -94,9 +95,9 @@ class Trainer:
             self.curve.append({"epoch": epoch + 1} | self.epoch(epoch) | self.check())
             print(json.dumps(self.curve[-1]), flush=True)
             if self.curve[-1]["validation"] == min(row["validation"] for row in self.curve):
-                self.with_average(lambda: write_state(self.transformer.state_dict(), self.folder / "best.pt"))
+                self.with_average(lambda: write_state(self.folder / "best.pt", self.transformer.state_dict()))
             saved = {name: part.state_dict() for name, part in self.state().items()}
-            write_state(saved | {"curve": self.curve}, path)
+            write_state(path, saved | {"curve": self.curve})
             write_rows(self.folder / "curve.csv", self.curve)
         self.transformer.load_state_dict(torch.load(self.folder / "best.pt", weights_only=True))
         self.transformer.eval()
@@ -125,6 +126,7 @@ class Trainer:
             texts = ["" if drop else text for text, drop in zip(texts, dropped, strict=True)]
             # Levels of noise spread evenly over the batch: the loss varies less from step to step.
             levels = (torch.randperm(BATCH, generator=generator) + torch.rand(1, generator=generator)) / BATCH
+            levels = SHIFT * levels / (1 + (SHIFT - 1) * levels)
             loss = self.loss(texts, self.latents[rows], levels, generator).mean()
             loss.backward()
             nn.utils.clip_grad_norm_(trained, 1.0)
@@ -166,13 +168,14 @@ class Trainer:
         return ((found.float() - wanted) ** 2).mean(dim=(1, 2))
 
     def check(self) -> dict:
-        """Error on validation clips with averaged weights, with and without prompts in their own wording."""
-        texts = [captions_of(record, 1)[0].text for record in self.validation]
+        """Error on validation clips with averaged weights: with prompts in either wording, and without."""
+        texts = {
+            "validation": prompts(self.validation, "validation"),
+            "validation_new_wording": [captions_of(record, 1)[0].text for record in self.validation],
+            "validation_unprompted": [""] * len(self.validation),
+        }
         with torch.inference_mode():
-            return self.with_average(lambda: {
-                "validation": self.validation_error(texts),
-                "validation_unprompted": self.validation_error([""] * len(texts)),
-            })  # fmt: skip
+            return self.with_average(lambda: {name: self.validation_error(some) for name, some in texts.items()})
 
     def validation_error(self, texts: list[str]) -> float:
         """Mean over the validation clips; noise and its levels are always the same."""

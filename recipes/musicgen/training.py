@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 import torch
 from captions import caption
-from corpus.files import write_rows
+from corpus.files import write_rows, write_state
 from corpus.texts import MOODS, NEGATIONS
 from prompt_encoder.training import states_of
 from torch import nn
@@ -21,7 +21,7 @@ from transformers import MusicgenForConditionalGeneration as Musicgen
 from musicgen.delay import delayed
 from musicgen.model import trained_parts
 
-EPOCHS, BATCH = 3, 16
+EPOCHS, BATCH = 6, 16
 LEARNING_RATE, MUON_LEARNING_RATE = 1e-3, 4e-3
 WEIGHT_DECAY, WARM_UP = 0.02, 0.03
 UNPROMPTED, EMPTY = 0.1, 0.05  # share of clips whose states of the prompt are zero, or those of an empty text
@@ -106,8 +106,8 @@ class Trainer:
             saved = {name: part.state_dict() for name, part in self.state().items()}
             if self.curve[-1]["validation"] == min(row["validation"] for row in self.curve):
                 best = {name: saved[name] for name in ("decoder", "projection")}
-                write_state(best, self.folder / "best.pt")
-            write_state(saved | {"step": self.step, "curve": self.curve}, path)
+                write_state(self.folder / "best.pt", best)
+            write_state(path, saved | {"step": self.step, "curve": self.curve})
             write_rows(self.folder / "curve.csv", self.curve)
         best = torch.load(self.folder / "best.pt", weights_only=True)
         self.model.decoder.load_state_dict(best["decoder"])
@@ -177,8 +177,3 @@ class Trainer:
             "validation_unprompted": round(unprompted.mean().item(), 4),
             "validation_unprompted_first": round(unprompted[0].item(), 4),
         }
-
-
-def write_state(state: dict, path: Path) -> None:
-    torch.save(state, path.with_suffix(".part"))
-    path.with_suffix(".part").replace(path)
