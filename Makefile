@@ -83,6 +83,8 @@ checkpoints: $(READY)  ## train the mini checkpoints again, hours of work; can b
 	cd recipes && $(abspath $(PY)) -m prompt_encoder
 	cd recipes && $(abspath $(PY)) -m musicgen
 	cd recipes && $(abspath $(PY)) -m diffusion
+	cd recipes && $(abspath $(PY)) -m evaluate_generation.settings musicgen
+	cd recipes && $(abspath $(PY)) -m evaluate_generation.settings diffusion
 	cd recipes && $(abspath $(PY)) -m evaluate_generation
 
 clean:  ## delete the built book; .venv stays

@@ -133,3 +133,26 @@ def check_seconds(seconds: float, longest: float) -> None:
             f"{seconds:g} seconds are asked for, and this model makes more than 0 and at most {longest:g}: ask for "
             "less, and give the end of the result as the beginning of the next."
         )
+
+
+def check_guidance(guidance_scale: float | None) -> None:
+    """Raise unless ``MusicgenForConditionalGeneration.generate`` can work with a guidance scale.
+
+    Of transformers 5, it leaves guidance out for 1, and fails deep inside for less, where a general guidance takes
+    over that is made for models of text.
+
+    Parameters
+    ----------
+    guidance_scale : float or None
+        None is the checkpoint's own.
+
+    Raises
+    ------
+    ValueError
+        If it is less than 1, or not finite.
+    """
+    if guidance_scale is not None and not 1 <= guidance_scale < float("inf"):
+        raise ValueError(
+            f"guidance_scale is {guidance_scale:g}, and a number from 1, which is no guidance, is expected: give 1, or "
+            "leave the prompt out for music without any wish."
+        )

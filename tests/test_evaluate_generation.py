@@ -389,3 +389,16 @@ def test_scores_become_tables_and_rows(tmp_path):
     table = rows(scores)
     assert len({(row["measure"], row["what"], row["of"], row["wording"]) for row in table}) == len(table)
     assert {row["value"] for row in table if row["measure"] == "speed"} == {1.5}
+
+
+# Settings
+
+
+def test_the_setting_that_is_chosen_follows_most_of_those_that_vary_enough():
+    from evaluate_generation.settings import chosen
+
+    plain = {"guidance_scale": 1.0, "adherence": 0.4, "distance": 1.0}
+    some = {"guidance_scale": 3.0, "adherence": 0.6, "distance": 0.88}
+    much = {"guidance_scale": 9.0, "adherence": 0.8, "distance": 0.8}
+    assert chosen([plain, some, much]) == some
+    assert chosen([plain | {"distance": 0.94}, much]) == much

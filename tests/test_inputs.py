@@ -7,7 +7,7 @@ import pytest
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import BertTokenizer, ClapFeatureExtractor, ClapProcessor, RobertaTokenizer
 
-from musiclang.inputs import check_audio, check_seconds, check_texts
+from musiclang.inputs import check_audio, check_guidance, check_seconds, check_texts
 
 RATE = 16_000
 LIMIT = 64  # tokens
@@ -141,3 +141,14 @@ def test_lengths_that_a_model_cannot_make_are_refused(seconds):
 def test_lengths_that_a_model_can_make_pass():
     for seconds in (0.04, 10, 10.0):
         check_seconds(seconds, 10.0)
+
+
+@pytest.mark.parametrize("scale", [None, 1.0, 3, 100.0])
+def test_guidance_from_one_on_passes(scale):
+    check_guidance(scale)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.99, -3.0, float("nan"), float("inf")])
+def test_other_guidance_is_refused(scale):
+    with pytest.raises(ValueError, match="from 1, which is no guidance"):
+        check_guidance(scale)

@@ -25,12 +25,12 @@ from musiclang.probe import SHIPPED, Probe, Readings, features
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINTS = ROOT / "musiclang" / "data" / "checkpoints"
 COUNT = 64  # prompts
-LEAST_DISTANCE = 0.9  # between clips, of the largest that any setting has, for a setting to be chosen
+LEAST_DISTANCE = 0.85  # between clips, of the largest that any setting has, for a setting to be chosen
 VARIANTS = {
     "musicgen": [
-        {"guidance_scale": guidance, "top_k": top_k}
-        for top_k in (50, 250)
-        for guidance in (1.0, 2.0, 3.0, 4.0, 6.0)
+        {"guidance_scale": guidance, "top_k": top_k, "temperature": temperature}
+        for top_k, temperature in ((50, 1.0), (250, 1.0), (250, 0.8))
+        for guidance in (1.0, 3.0, 6.0, 10.0, 15.0)
     ],
     "diffusion": [
         {"guidance_scale": guidance, "num_inference_steps": steps}
