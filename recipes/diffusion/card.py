@@ -1,6 +1,7 @@
 """The model card of the diffusion pipeline, with every number from the run."""
 
 import csv
+import inspect
 from pathlib import Path
 from string import Template
 
@@ -44,6 +45,8 @@ It also changes audio (`initial_audio_waveforms`, `strength`) and fills gaps in 
   prompt beside those with an empty one, which makes guidance possible.
 - The weights are a moving average over the steps (decay $decay), of epoch $best, which had the least error on
   validation clips.
+- Guidance scale $guidance and $inference steps are what the pipeline does if it is not told otherwise. What others do
+  to prompts of validation clips stands in `settings.csv`, where that was tried.
 - Recipe: `recipes/diffusion`. One seed.
 
 Squared error of the velocity on $checked validation clips, with captions in the wording of training, in a wording that
@@ -88,7 +91,10 @@ def write_card(folder: Path, scores: str = NO_SCORES) -> str:
          f"{float(row['validation_new_wording']):.3f}", f"{float(row['validation_unprompted']):.3f}"]
         for row in epochs
     ]  # fmt: skip
+    defaults = inspect.signature(TextToMusicPipeline.__call__).parameters
     return CARD.substitute(
+        guidance=defaults["guidance_scale"].default,
+        inference=defaults["num_inference_steps"].default,
         rate=f"{codec.sampling_rate / 1000:g}",
         layers=transformer.config.num_layers,
         width=transformer.inner_dim,
