@@ -1,7 +1,8 @@
 """Measure what a reader waits for, and write the tables of the page on running times: ``make bench``.
 
 Each notebook is executed in a process of its own with an empty cache. The book is built twice, the second time
-after an edit to one page, and its pages are weighed in a browser.
+after an edit to one page, and its pages are weighed in a browser. Last comes bench_search.py, for the page on search
+in a million vectors.
 """
 
 import csv
@@ -100,3 +101,4 @@ def bench_build() -> list[dict]:
 if __name__ == "__main__":
     write("bench_notebooks.csv", bench_notebooks())
     write("bench_build.csv", bench_build())
+    subprocess.run([sys.executable, ROOT / "tests" / "bench_search.py"], check=True)
