@@ -19,6 +19,12 @@ ALT = re.compile(r"^(?::alt: *|alt: *)(\S.*)$", re.MULTILINE)
 MARKDOWN_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
 KEY = re.compile(r"[a-z]+\d{4}[a-z0-9]+")
 ABSOLUTE_PATH = re.compile(r"(?<![\w.:/<])/(?:home|root|Users|work|tmp|mnt|content|usr|opt)/|[A-Z]:\\\\")
+EXERCISE = re.compile(r":{3,}\{exercise-start\}\n:label: (\S+)\n(.*?)\{exercise-end\}", re.DOTALL)
+SOLUTION = re.compile(r":{3,}\{solution-start\} (\S+)\n(.*?)\{solution-end\}", re.DOTALL)
+NOTEBOOK_LINK = re.compile(r"\]\((\S+\.ipynb)\)")
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PARTS = ("On this page", "## Try it yourself", "## Summary", "## Where it breaks", "## Further reading")
+FEWEST_EXERCISES = 2
 SHORTEST_ALT = 30  # characters: a sentence, not a label
 LARGEST_FILE = 1_000_000  # bytes, outside of musiclang/data
 
@@ -125,6 +131,38 @@ def notebook_problems(root: Path) -> list[str]:
     if len(setups) > 1:
         problems.append(f"the first code cell of the {len(paths)} notebooks has {len(setups)} versions, not one")
     return problems
+
+
+def lesson_problems(root: Path) -> list[str]:
+    """Pages between the front page and the appendices that lack a part, or two exercises with their solutions."""
+    problems = []
+    for path in page_files(root):
+        if path.parent in (root / "book", root / "book" / "appendices"):
+            continue
+        text = text_of(path)
+        problems += [f"{path} has no {part!r}" for part in PARTS if f"{part}\n" not in text]
+        exercises = EXERCISE.findall(text)
+        if len(exercises) < FEWEST_EXERCISES:
+            problems.append(f"{path} has {len(exercises)} exercises, and {FEWEST_EXERCISES} are expected")
+        solved = {label for label, _ in SOLUTION.findall(text)}
+        problems += [f"{path}: the exercise {label} has no solution" for label, _ in exercises if label not in solved]
+    return problems
+
+
+def page_solutions(root: Path) -> list[tuple[Path, Path | None, str]]:
+    """Return the code in the solutions of pages that are no notebooks.
+
+    Each comes with its page, and with the first notebook that its exercise links to, in whose state it is to be run.
+    """
+    found = []
+    for path in sorted((root / "book").rglob("*.md")):
+        text = text_of(path)
+        tasks = dict(EXERCISE.findall(text))
+        for label, solution in SOLUTION.findall(text):
+            notebook = NOTEBOOK_LINK.search(tasks[label])
+            notebook = (path.parent / notebook[1]).resolve() if notebook else None
+            found += [(path, notebook, code) for code in PYTHON.findall(solution)]
+    return found
 
 
 def size_problems(root: Path, files: list[Path]) -> list[str]:

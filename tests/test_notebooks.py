@@ -1,4 +1,7 @@
-"""Every notebook runs alone: from the wheel that Colab installs, in an empty folder, without a network."""
+"""Every notebook runs alone: from the wheel that Colab installs, in an empty folder, without a network.
+
+After it come the solutions of other pages that go on from it, since those pages do not run their code.
+"""
 
 import shutil
 import subprocess
@@ -8,8 +11,10 @@ from pathlib import Path
 import nbformat
 import pytest
 from conftest import ROOT, offline
+from source import page_solutions
 
 NOTEBOOKS = sorted(path.relative_to(ROOT) for path in (ROOT / "notebooks").rglob("*.ipynb"))
+SOLUTIONS = page_solutions(ROOT)
 pytestmark = pytest.mark.slow
 
 
@@ -26,8 +31,11 @@ def wheel_folder(tmp_path_factory) -> Path:
 
 
 def run_alone(notebook: Path, folder: Path, wheel_folder: Path) -> subprocess.CompletedProcess:
-    """Run a notebook with nbmake in ``folder``, which the repository is not part of."""
-    copied = shutil.copy(notebook, folder)
+    """Run a notebook with nbmake in ``folder``, which the repository is not part of, and the solutions after it."""
+    copied = folder / notebook.name
+    content = nbformat.read(notebook, as_version=4)
+    content.cells += [nbformat.v4.new_code_cell(code) for _, of, code in SOLUTIONS if of == notebook]
+    nbformat.write(content, copied)
     command = [
         sys.executable,
         "-m",
@@ -64,6 +72,22 @@ def test_notebook_runs_alone(notebook, wheel_folder, tmp_path):
     assert "1 passed" in done.stdout
     log = tmp_path / "network.log"
     assert not log.exists(), f"{notebook} asked for {log.read_text()}"
+
+
+@pytest.mark.parametrize(
+    ("page", "code"),
+    [(page, code) for page, of, code in SOLUTIONS if of is None],
+    ids=lambda value: value.stem if isinstance(value, Path) else "",
+)
+def test_solution_of_a_page_runs(page, code, tmp_path):
+    environment = offline(tmp_path / "network.log")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{page}: {done.stderr}"
+
+
+def test_solutions_know_their_notebooks():
+    assert {of for _, of, _ in SOLUTIONS if of} <= {ROOT / notebook for notebook in NOTEBOOKS}
+    assert any(of for _, of, _ in SOLUTIONS)
 
 
 @pytest.mark.parametrize(

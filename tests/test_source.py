@@ -15,6 +15,7 @@ RULES = [
     source.citation_problems,
     source.figure_problems,
     source.notebook_problems,
+    source.lesson_problems,
 ]
 
 
@@ -70,6 +71,7 @@ def append(root: Path, text: str) -> None:
     path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
 
 
+PAGE = "book/retrieval/intro.md"
 ENTRY = "@article{doe2024word, title={A}, author={Doe, J.}, year={2024}, doi={1}}\n"
 BREAKS = {
     "page not in the contents": (
@@ -132,6 +134,21 @@ BREAKS = {
         source.notebook_problems,
         lambda root: edit_notebook(root, lambda nb: nb.cells.append(nbformat.v4.new_code_cell(" "))),
         "has an empty cell",
+    ),
+    "page without a summary": (
+        source.lesson_problems,
+        lambda root: edit(root, PAGE, "## Summary", "## In short"),
+        "has no '## Summary'",
+    ),
+    "exercise without a solution": (
+        source.lesson_problems,
+        lambda root: edit(root, PAGE, "{solution-start} ", "{solution-start} x"),
+        "has no solution",
+    ),
+    "page without exercises": (
+        source.lesson_problems,
+        lambda root: (root / PAGE).write_text("# Title\n"),
+        "has 0 exercises",
     ),
     "another set-up cell": (
         source.notebook_problems,
