@@ -66,7 +66,7 @@ def embed_query(options: argparse.Namespace, manifest: dict) -> np.ndarray:
     Refused
         If the checkpoint is another one than that of the table.
     Unreadable, ValueError, OSError
-        If the file cannot be described, or the text cannot be read by the model.
+        If the file cannot be embedded, or the text cannot be read by the model.
     """
     made_with = "@".join(filter(None, [manifest["checkpoint"], manifest["revision"]]))
     checkpoint = find_checkpoint(options.checkpoint or made_with)

@@ -304,7 +304,10 @@ def bench_search(sizes: list[int], resume: bool) -> None:
 
 
 class Watch(threading.Thread):
-    """Note the largest memory, in bytes, and number of this process and those under it."""
+    """Note the largest memory, in bytes, and number of this process and those under it.
+
+    Memory that processes share, as those of Ray do, counts for each of them.
+    """
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -312,8 +315,8 @@ class Watch(threading.Thread):
 
     def run(self):
         while not self.over.wait(0.2):
-            parts = [psutil.Process(), *psutil.Process().children(recursive=True)]
             with suppress(psutil.NoSuchProcess):  # it ended between the listing and the question
+                parts = [psutil.Process(), *psutil.Process().children(recursive=True)]
                 self.memory = max(self.memory, sum(part.memory_info().rss for part in parts))
                 self.processes = max(self.processes, len(parts))
 

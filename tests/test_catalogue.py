@@ -446,6 +446,14 @@ def test_a_broken_fragment_is_named(music, tmp_path, embedder, capsys):
     assert "000001.parquet cannot be read: remove it" in embed(capsys, music, "--output", tmp_path / "table", code=2)
 
 
+def test_a_copy_of_a_fragment_is_none(music, tmp_path, embedder, capsys):
+    embed(capsys, music, "--output", tmp_path / "table")
+    fragment = tmp_path / "table" / "embeddings" / "000001.parquet"
+    shutil.copy(fragment, fragment.with_name("000001-copy.parquet"))
+    assert part("table").fragments_in(fragment.parent) == [fragment]
+    assert embed(capsys, music, "--output", tmp_path / "table")["skipped"] == 10
+
+
 # Interruptions, and two at once
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 import soxr
 
-SHORTEST = 1.0  # seconds; less is not described
+SHORTEST = 1.0  # seconds; less is not embedded
 SILENCE = 1e-4  # of full scale, -80 dB: what dither leaves of silence
 LOUDEST = 16  # far over full scale: integers stored as floats
 BLOCK = 5  # seconds read at a time
@@ -16,7 +16,7 @@ OGG_PAGE = 27 + 255 + 255 * 255  # bytes, at most
 
 
 class Unreadable(Exception):
-    """A file that cannot be described. The message is the reason, a sentence for the table of errors."""
+    """A file that cannot be embedded. The message is the reason, a sentence for the table of errors."""
 
 
 class Windows:
@@ -64,7 +64,7 @@ class Windows:
                 heard += 1
                 yield start / self.sample_rate, (start + len(audio)) / self.sample_rate, audio
         if self.seconds < SHORTEST:
-            raise Unreadable(f"It lasts {self.seconds:.2f} s, and less than {SHORTEST:g} s is not described.")
+            raise Unreadable(f"It lasts {self.seconds:.2f} s, and less than {SHORTEST:g} s is not embedded.")
         if not heard:
             raise Unreadable("It is silent.")
 

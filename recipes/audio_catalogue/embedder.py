@@ -1,4 +1,4 @@
-"""The CLAP that describes windows and texts, and how it is told from others."""
+"""The CLAP that embeds windows and texts, and how it is told from others."""
 
 import hashlib
 import json
@@ -35,8 +35,8 @@ class Checkpoint:
         """Return the contents of the files that loading needs, by name."""
         return {path.name: path.read_bytes() for path in self._paths()}
 
-    def bytes(self) -> int:
-        """Return the size of these files together."""
+    def size(self) -> int:
+        """Return the bytes of these files together."""
         return sum(path.stat().st_size for path in self._paths())
 
     def _paths(self) -> list[Path]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audio_catalogue.metadata import METADATA, join, load_metadata
-from audio_catalogue.table import Refused, write_whole
+from audio_catalogue.table import Refused, fragments_in, write_whole
 
 EMBEDDINGS = "embeddings"
 LANCE = "lance"  # a LanceDB database with one table
@@ -51,7 +51,7 @@ def search(folder: Path, query: np.ndarray, top: int, where: str = "") -> list[d
     Refused
         If there is no row at all, or if the condition is none.
     """
-    fragments = sorted((folder / EMBEDDINGS).glob("[0-9]*.parquet"))
+    fragments = fragments_in(folder / EMBEDDINGS)
     if not fragments:
         raise Refused(f"{folder} has no embedding: run embed_catalogue.py, and look at its table of errors.")
     metadata = load_metadata(folder)
@@ -75,7 +75,7 @@ def build_lance(folder: Path) -> None:
     import lancedb
 
     metadata = load_metadata(folder)
-    fragments = sorted((folder / EMBEDDINGS).glob("[0-9]*.parquet"))
+    fragments = fragments_in(folder / EMBEDDINGS)
     first = join(pq.read_table(fragments[0]), metadata).schema.remove_metadata()
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -98,7 +98,7 @@ def is_up_to_date(folder: Path) -> bool:
 
 
 def _fingerprint(folder: Path) -> str:
-    files = [*sorted((folder / EMBEDDINGS).glob("[0-9]*.parquet")), folder / METADATA]
+    files = [*fragments_in(folder / EMBEDDINGS), folder / METADATA]
     about = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
     return hashlib.sha256(repr(about).encode()).hexdigest()
 

@@ -55,6 +55,11 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
     _sync_folder(path.parent)
 
 
+def fragments_in(folder: Path) -> list[Path]:
+    """Return the Parquet files of a folder that a run wrote, in order."""
+    return sorted(path for path in folder.glob("*.parquet") if path.stem.isdecimal())
+
+
 class Fragments:
     """A folder of Parquet files, each with all rows of some audio files.
 
@@ -74,12 +79,12 @@ class Fragments:
 
     def any(self) -> bool:
         """Whether there is a row."""
-        return bool(self._fragments())
+        return bool(fragments_in(self.folder))
 
     def known(self) -> dict[str, tuple[int, int]]:
         """Return the size and time of modification of each audio file that has rows."""
         found = {}
-        for fragment in self._fragments():
+        for fragment in fragments_in(self.folder):
             try:
                 rows = pq.read_table(fragment, columns=["path", "size", "modified_ns"])
             except (OSError, pa.ArrowException) as error:
@@ -90,13 +95,13 @@ class Fragments:
 
     def add(self, rows: pa.Table) -> None:
         """Write a new fragment."""
-        last = max((int(path.stem) for path in self._fragments()), default=0)
+        last = max((int(path.stem) for path in fragments_in(self.folder)), default=0)
         self._write(self.folder / f"{last + 1:06d}.parquet", rows.cast(self.columns))
 
     def forget(self, paths: Collection[str]) -> None:
         """Take out all rows of some audio files."""
         gone = pa.array(sorted(paths), pa.string())
-        for fragment in self._fragments() if len(gone) else []:
+        for fragment in fragments_in(self.folder) if len(gone) else []:
             there = pq.read_table(fragment, columns=["path"])["path"]
             keep = pc.invert(pc.is_in(there, value_set=gone))
             if not pc.any(keep).as_py():
@@ -104,9 +109,6 @@ class Fragments:
                 _sync_folder(self.folder)
             elif not pc.all(keep).as_py():
                 self._write(fragment, pq.read_table(fragment).filter(keep))
-
-    def _fragments(self) -> list[Path]:
-        return sorted(path for path in self.folder.glob("*.parquet") if path.stem.isdecimal())
 
     def _write(self, path: Path, rows: pa.Table) -> None:
         buffer = pa.BufferOutputStream()

@@ -1,4 +1,4 @@
-"""Ray Data: files are read and described by a pool of workers, each with a CLAP of its own."""
+"""Ray Data: files are read and embedded by a pool of workers, each with a CLAP of its own."""
 
 import logging
 import math
@@ -164,7 +164,7 @@ def ray_running(workers: int, gpus: float, address: str, checkpoint: Checkpoint)
     if address:  # its machines get this package with the job
         options |= {"address": address, "runtime_env": {"py_modules": [str(Path(__file__).parent)]}}
     else:
-        size = checkpoint.bytes()
+        size = checkpoint.size()
         options |= {"address": "local", "num_cpus": workers, "include_dashboard": False}
         options |= {"num_gpus": math.ceil(gpus * workers)} if gpus else {}
         options |= {"object_store_memory": STORE + 2 * size}
