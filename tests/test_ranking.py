@@ -11,11 +11,11 @@ pytestmark = pytest.mark.usefixtures("recipes")
 
 def test_scores_are_those_of_scikit_learn_without_ties():
     """With one right item, MRR is label ranking average precision, and recall at k top-k accuracy."""
-    from ranking import Places
+    from musiclang.ranking import score_queries
 
     rng = np.random.default_rng(0)
     similarity, right = rng.normal(size=(200, 40)), rng.integers(40, size=200)
-    found = Places(similarity, right).per_query()
+    found = score_queries(similarity, right)
     truth = np.eye(40)[right]
     assert found["MRR"].mean() == pytest.approx(label_ranking_average_precision_score(truth, similarity))
     for k in (1, 5, 10):
@@ -24,10 +24,10 @@ def test_scores_are_those_of_scikit_learn_without_ties():
 
 
 def test_ties_give_the_mean_over_their_orders():
-    from ranking import Places
+    from musiclang.ranking import score_queries
 
     similarity = np.array([[3, 2, 2, 2, 1.0]])
-    found = {name: value[0] for name, value in Places(similarity, np.array([2])).per_query().items()}
+    found = {name: value[0] for name, value in score_queries(similarity, np.array([2])).items()}
     ranks = [order.index(2) + 2 for order in itertools.permutations([1, 2, 3])]
     assert found["MRR"] == pytest.approx(np.mean([1 / rank for rank in ranks]))
     assert found["median rank"] == pytest.approx(np.mean(ranks))
@@ -36,15 +36,15 @@ def test_ties_give_the_mean_over_their_orders():
 
 
 def test_one_constant_score_is_chance():
-    from ranking import Places, chance
+    from musiclang.ranking import chance, score_queries
 
-    found = Places(np.zeros((6, 30)), np.arange(6)).per_query()
+    found = score_queries(np.zeros((6, 30)), np.arange(6))
     assert {name: pytest.approx(values.mean()) for name, values in found.items()} == chance(30)
 
 
 def test_intervals_draw_works_not_clips():
     """Ten copies of each query, in one work, do not narrow the interval."""
-    from ranking import summarize
+    from musiclang.ranking import summarize
 
     values = np.random.default_rng(0).random(40)
     alone = summarize({"MRR": values}, range(40))["MRR"]

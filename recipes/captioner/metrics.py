@@ -11,8 +11,9 @@ from captions.matching import facts, stated, unknown
 from nltk.stem.porter import PorterStemmer
 from nltk.translate.meteor_score import meteor_score
 from pycocoevalcap.cider.cider import Cider
-from ranking import summarize
 from rouge_score.rouge_scorer import RougeScorer
+
+from musiclang.ranking import summarize
 
 ATTRIBUTES = ("instruments", "families", "tempo_class", "percussion", "mode", "texture", "idiom", "dynamics",
               "articulation", "register", "room", "meter")  # fmt: skip

@@ -11,7 +11,7 @@ from clap.alignment import CAPTIONS
 from clap.audio_tower import EMBEDDING
 from clap.text_tower import DEFINITIONS, LAYERS, LONGEST, VOCABULARY
 
-METHODS = ("chance", "tag text", "linear map, musicnn to MiniLM", "recipe of the 2024 tutorial",
+METHODS = ("chance", "tag text", "linear map, musicnn to MiniLM", "tutorial's heads on our encoders",
            "better heads, frozen embeddings", "clap", "attribute oracle")  # fmt: skip
 METRICS = ("R@1", "R@5", "R@10", "MRR", "median rank")
 SETS = {

@@ -13,7 +13,6 @@ from corpus.files import write_array
 from corpus.table import embedded, tagged
 from corpus.texts import HELD_OUT_WORDING as SETS
 from corpus.texts import captions_of
-from ranking import Places, chance, summarize
 from sentence_transformers import SentenceTransformer
 from transformers import ClapModel, ClapProcessor
 
@@ -24,6 +23,7 @@ from clap.features import Texts
 from clap.zero_shot import CLASSES, TEMPLATES, label
 from musiclang.checkpoints import checkpoint
 from musiclang.musicnn import Musicnn
+from musiclang.ranking import chance, score_queries, summarize
 
 SEEDS = (0, 1, 2)
 HEAD_CAPTIONS = 4  # of each training clip
@@ -45,8 +45,8 @@ def places(similarity: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
     """Scores of each caption (text to audio) and of each clip; row i of ``similarity`` is the caption of clip i."""
     right = np.arange(len(similarity))
     return {
-        "text to audio": Places(similarity, right).per_query(),
-        "audio to text": Places(similarity.T, right).per_query(),
+        "text to audio": score_queries(similarity, right),
+        "audio to text": score_queries(similarity.T, right),
     }
 
 
@@ -104,7 +104,7 @@ def frozen_heads(sources: Sources) -> dict[str, list]:
     alpha = max(ALPHAS, key=validation)
     return {
         "linear map, musicnn to MiniLM": [heads.linear(train, alpha)],
-        "recipe of the 2024 tutorial": [heads.original(train, seed) for seed in SEEDS],
+        "tutorial's heads on our encoders": [heads.original(train, seed) for seed in SEEDS],
         "better heads, frozen embeddings": [heads.better(train, seed) for seed in SEEDS],
     }
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from captions.lexicon import DRUMS
 from corpus.files import write_array, write_rows
-from ranking import summarize
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -22,6 +21,7 @@ from codec.baselines import BASELINES
 from codec.metrics import NAMES, measures, mel_statistics
 from codec.training import perplexity
 from musiclang.codec import SpectralCodec
+from musiclang.ranking import summarize
 
 SETS = {"test": 200, "font": 100, "recordings": 89}  # how many clips of each are drawn, at most
 HEARD = 6_000  # training clips that a probe learns from, at most

@@ -11,13 +11,13 @@ from cards import table
 from codec.encode import load
 from corpus.files import write_bytes, write_text
 from corpus.parallel import in_chunks
-from ranking import summarize
 from safetensors.numpy import save
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from evaluate_generation.prompts import ATTRIBUTES, label
 from musiclang.probe import FARTHEST, Probe, Readings, features
+from musiclang.ranking import summarize
 
 # What a classifier reads. Of tempo, the spectrum only distracts.
 READS = {name: ("rhythm",) if name == "tempo_class" else ("rhythm", "timbre") for name in ATTRIBUTES}
