@@ -82,11 +82,12 @@ def test_codes_are_the_nearest_entries_of_what_is_left(tiny, noise):
         for layer, codes in zip(
             tiny.quantizer.layers, tiny.encode(noise, bandwidth=1.8).audio_codes[0, 0], strict=True
         ):
-            assert torch.equal(codes, torch.cdist(left, layer.codebook.embed).argmin(dim=1))
+            distance = (left[:, None] - layer.codebook.embed).square().sum(dim=2)  # (frames, entries)
+            torch.testing.assert_close(distance.gather(1, codes[:, None])[:, 0], distance.amin(dim=1))
             left = left - layer.codebook.embed[codes]
 
 
-def test_save_and_reload_are_bit_equal(tiny, noise, tmp_path):
+def test_save_and_reload_keep_weights_and_codes(tiny, noise, tmp_path):
     tiny.save_pretrained(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "spectral_codec"
     assert isinstance(AutoConfig.from_pretrained(tmp_path), SpectralCodecConfig)
@@ -99,7 +100,7 @@ def test_save_and_reload_are_bit_equal(tiny, noise, tmp_path):
         with torch.inference_mode():
             before, after = tiny(noise, bandwidth=1.8), again(noise, bandwidth=1.8)
         assert torch.equal(before.audio_codes, after.audio_codes)
-        assert torch.equal(before.audio_values, after.audio_values)
+        torch.testing.assert_close(before.audio_values, after.audio_values)
 
 
 def test_a_configuration_keeps_what_is_its_own(tmp_path):

@@ -78,7 +78,7 @@ def test_audio_has_a_shape_and_a_length(pipeline):
     assert audio.shape == (1, 1, SAMPLES) and audio.dtype == torch.float32 and audio.isfinite().all()
     short = made(pipeline, output_type="np", audio_end_in_s=2.5)
     assert isinstance(short, np.ndarray)
-    np.testing.assert_array_equal(short, audio[..., :40_000].numpy())
+    np.testing.assert_allclose(short, audio[..., :40_000].numpy(), atol=1e-5)
     assert made(pipeline).shape == (1, CHANNELS, FRAMES)
 
 
@@ -124,11 +124,11 @@ def test_long_foreign_and_senseless_prompts_are_read(pipeline, prompt):
 
 
 def test_the_same_seed_gives_the_same_music(pipeline):
-    assert torch.equal(made(pipeline), made(pipeline))
+    torch.testing.assert_close(made(pipeline), made(pipeline))
     assert not torch.allclose(made(pipeline), made(pipeline, seed=1))
     assert not torch.allclose(made(pipeline), made(pipeline, "fast flute"))
     noise = torch.randn(1, CHANNELS, FRAMES, generator=seeded(0))
-    assert torch.equal(made(pipeline, latents=noise), made(pipeline))
+    torch.testing.assert_close(made(pipeline, latents=noise), made(pipeline))
 
 
 def test_a_clip_with_its_own_generator_does_not_depend_on_the_others(pipeline):
@@ -145,8 +145,8 @@ def test_guidance_moves_from_the_negative_prompt(pipeline):
     plain, empty = made(pipeline, guidance_scale=1), made(pipeline, "", guidance_scale=1)
     torch.testing.assert_close(made(pipeline, guidance_scale=0, guidance_rescale=0), empty)
     torch.testing.assert_close(made(pipeline, negative_prompt="slow piano", guidance_scale=5), plain)
-    assert torch.equal(made(pipeline, negative_prompt="", guidance_scale=5), made(pipeline, guidance_scale=5))
-    assert torch.equal(made(pipeline, negative_prompt="fast", guidance_scale=1), plain)
+    torch.testing.assert_close(made(pipeline, negative_prompt="", guidance_scale=5), made(pipeline, guidance_scale=5))
+    torch.testing.assert_close(made(pipeline, negative_prompt="fast", guidance_scale=1), plain)
     assert not torch.allclose(made(pipeline, guidance_scale=5), plain)
     assert not torch.allclose(made(pipeline, negative_prompt="fast", guidance_scale=5), made(pipeline))
     assert made(pipeline, guidance_scale=100, output_type="pt").isfinite().all()
@@ -201,7 +201,7 @@ def test_every_scheduler_finds_what_the_denoiser_knows(answered, scheduled, sche
     error = found[0] - wave
     assert error.square().mean().sqrt() < 0.15
     again = made(pipeline, num_inference_steps=25, guidance_scale=1)
-    assert torch.equal(found, again)
+    torch.testing.assert_close(found, again)
 
 
 def test_solvers_of_the_same_equation_agree(answered, scheduled):
@@ -219,7 +219,7 @@ def test_eta_adds_noise_to_ddim_alone(answered, scheduled):
     settings = {"num_inference_steps": 25, "guidance_scale": 1}
     assert not torch.allclose(made(pipeline, eta=1.0, **settings), made(pipeline, **settings))
     scheduled(DPMSolverMultistepScheduler)
-    assert torch.equal(made(pipeline, eta=1.0, **settings), made(pipeline, **settings))
+    torch.testing.assert_close(made(pipeline, eta=1.0, **settings), made(pipeline, **settings))
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +239,7 @@ def test_the_less_strength_the_more_of_the_audio_is_left(pipeline, scheduled, he
     assert distances[0] < 0.3 * distances[1]
     fresh = scheduler.from_config(pipeline.scheduler.config)  # nothing stays in the scheduler
     after, pipeline.scheduler = made(pipeline), fresh
-    assert torch.equal(after, made(pipeline))
+    torch.testing.assert_close(after, made(pipeline))
     if scheduler is DDIMScheduler:  # all noise: exactly nothing is left
         torch.testing.assert_close(made(pipeline, strength=1.0, **given), made(pipeline), atol=1e-5, rtol=1e-5)
 
@@ -328,4 +328,5 @@ def test_a_saved_pipeline_is_the_same_when_loaded(pipeline, tmp_path):
     assert type(again.codec) is SpectralCodec and not again.codec.training
     settings = {"negative_prompt": "flute", "num_inference_steps": 2, "output_type": "pt"}
     one, other = (each("a slow piano", generator=seeded(0), **settings).audios for each in (pipeline, again))
-    assert torch.equal(one, other)
+    torch.testing.assert_close(one, other)
+    assert one.std() > 1e-3  # far above the tolerance

