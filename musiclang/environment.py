@@ -32,8 +32,8 @@ IMPORTS = {
 
 def check_python() -> str:
     """Return the version of Python, or raise if the book does not support it."""
-    if not (3, 10) <= sys.version_info < (3, 14):
-        raise RuntimeError(f"Python {platform.python_version()}: install Python 3.10, 3.11, 3.12 or 3.13")
+    if not (3, 11) <= sys.version_info < (3, 15):
+        raise RuntimeError(f"Python {platform.python_version()}: install Python 3.11, 3.12, 3.13 or 3.14")
     return f"Python {platform.python_version()}"
 
 

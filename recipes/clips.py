@@ -13,6 +13,7 @@ import io
 import json
 import os
 import sys
+import tomllib
 import zlib
 from pathlib import Path
 
@@ -22,7 +23,6 @@ import pyloudnorm
 import soundfile
 import soundfont
 import synthesis
-import tomllib
 from composition import Piece, perform
 from pieces import composed, from_recordings, from_scores
 from soundfont import SAMPLE_RATE

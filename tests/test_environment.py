@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,11 +13,6 @@ from conftest import ROOT
 from packaging.requirements import Requirement
 
 from musiclang import environment
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 def requirements(name: str) -> list[Requirement]:
@@ -38,7 +34,7 @@ def pins(python: str) -> dict[str, str]:
     return {r.name: str(r.specifier).removeprefix("==") for r in listed}
 
 
-@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
 def test_exact_versions_lie_in_the_ranges(python):
     exact = pins(python)
     for requirement in declared():

@@ -1,7 +1,7 @@
 """From the results of the workers to fragments."""
 
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -51,7 +51,7 @@ class Saver:
 
     def fail(self, path: str, size: int, modified_ns: int, reason: str) -> None:
         """Take a file that failed."""
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         row = {"path": path, "reason": reason, "time": now, "size": size, "modified_ns": modified_ns}
         self.reasons.append(row)
         self.failed += 1

@@ -10,10 +10,9 @@ value did not have in training before, was left out.
 """
 
 import re
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-
-import tomllib
 
 TEMPO_LIMITS = (76, 120)  # BPM: slow up to the first, fast from the second, as in corpus
 

@@ -1,9 +1,9 @@
 """The real recordings among the test sets, cut or repeated to ten seconds."""
 
+import tomllib
 from pathlib import Path
 
 import numpy as np
-import tomllib
 from pieces.from_recordings import loop, place, sample
 
 from corpus.render import SECONDS, finished

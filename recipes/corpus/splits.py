@@ -1,12 +1,12 @@
 """Which work is in which split: like goes with like, and what evaluates the book is never trained on."""
 
 import re
+import tomllib
 from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import tomllib
 from scores import Note
 
 from corpus.orchestration import single_line
