@@ -27,6 +27,15 @@ PARTS = ("On this page", "## Try it yourself", "## Summary", "## Where it breaks
 FEWEST_EXERCISES = 2
 SHORTEST_ALT = 30  # characters: a sentence, not a label
 LARGEST_FILE = 1_000_000  # bytes, outside of musiclang/data
+MOST_WORDS = 2_500  # of a page, without code, formulas and solutions
+LONGEST_CELL = 25  # lines
+CORE = {"cells": 55, "lines": 450, "minutes": 45}  # of a notebook, without solutions and cells that glue
+DEEPER = {"cells": 75, "lines": 800}
+MINUTES = re.compile(r"\*\*It takes\*\* about (\d+) minutes")
+FENCE = re.compile(r"^(`{3,})(?P<directive>\{)?[^\n]*\n(?P<inside>.*?)^\1$", re.MULTILINE | re.DOTALL)
+# What the book was asked to be made with; the first two make and run it.
+PACKAGES = ("torch", "torchaudio", "transformers", "laion_clap", "audiocraft", "librosa", "datasets", "matplotlib")
+IMPORT = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
 
 
 def contents(root: Path) -> set[str]:
@@ -149,6 +158,69 @@ def lesson_problems(root: Path) -> list[str]:
     return problems
 
 
+def core_path(root: Path) -> list[str]:
+    """Return the pages of the core path in their order, without their endings."""
+    return yaml.safe_load((root / "book" / "data" / "paths.yml").read_text(encoding="utf-8"))["core"]
+
+
+def running_words(text: str) -> int:
+    """Count the words of a page's prose, without code, formulas, directives, citations and solutions."""
+    text = SOLUTION.sub("", text)
+    text = FENCE.sub(lambda match: match["inside"] if match["directive"] else "", text)
+    text = re.sub(r"\$\$.*?\$\$", "", text, flags=re.DOTALL)
+    text = re.sub(r"^(?:[`:]{3,}.*|:[a-z-]+:.*)$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\{(?:cite:[a-z]+|numref|eq|ref)\}`[^`]*`|\]\([^)]*\)|^\(.*\)=$", "", text, flags=re.MULTILINE)
+    return len(re.findall(r"\w[\w'-]*", text))
+
+
+def size_of_notebook(path: Path) -> dict[str, int]:
+    """Return cells, lines of code and minutes of a notebook, and the lines of its longest cell.
+
+    Cells with solutions and cells that only glue numbers into the text do not count.
+    """
+    cells = nbformat.read(path, as_version=4).cells
+    counted = [cell for cell in cells if not {"solution", "remove-cell"} & set(cell.metadata.get("tags", []))]
+    lines = [len(cell.source.splitlines()) for cell in counted if cell.cell_type == "code"]
+    minutes = MINUTES.search(text_of(path))
+    size = {"cells": len(counted), "lines": sum(lines), "longest cell": max(lines, default=0)}
+    return size | {"minutes": int(minutes[1]) if minutes else 0}
+
+
+def budget_problems(root: Path) -> list[str]:
+    """Lessons that are longer than a reader was promised, and entries of the core path that are no pages."""
+    core, problems = core_path(root), []
+    for path in page_files(root):
+        name = path.relative_to(root).with_suffix("").as_posix()
+        if path.parent in (root / "book", root / "book" / "appendices"):
+            continue
+        if not MINUTES.search(text_of(path)):
+            problems.append(f"{path} does not say how many minutes it takes")
+        if path.suffix == ".md":
+            size, budget = {"words": running_words(text_of(path))}, {"words": MOST_WORDS}
+        else:
+            size = size_of_notebook(path)
+            budget = (CORE if name in core else DEEPER) | {"longest cell": LONGEST_CELL}
+        over = [f"{size[what]} {what} (at most {most})" for what, most in budget.items() if size[what] > most]
+        problems += [f"{path} has {', '.join(over)}"] if over else []
+    return problems + [f"paths.yml names {name}, which is no page" for name in core if name not in contents(root)]
+
+
+def importers(root: Path) -> dict[str, list[str]]:
+    """Return, for each of the packages that the book teaches with, the notebooks that import it."""
+    found = {package: [] for package in PACKAGES}
+    for path in sorted((root / "notebooks").rglob("*.ipynb")):
+        cells = nbformat.read(path, as_version=4).cells
+        code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+        for package in set(IMPORT.findall(code)) & set(found):
+            found[package].append(path.stem)
+    return found
+
+
+def package_problems(root: Path) -> list[str]:
+    """Packages that the book was asked to be made with, and that no notebook imports."""
+    return [f"no notebook imports {package}" for package, names in importers(root).items() if not names]
+
+
 def page_solutions(root: Path) -> list[tuple[Path, Path | None, str]]:
     """Return the code in the solutions of pages that are no notebooks.
 
@@ -163,6 +235,12 @@ def page_solutions(root: Path) -> list[tuple[Path, Path | None, str]]:
             notebook = (path.parent / notebook[1]).resolve() if notebook else None
             found += [(path, notebook, code) for code in PYTHON.findall(solution)]
     return found
+
+
+def page_code(root: Path) -> dict[Path, str]:
+    """Return, for each page that is no notebook and shows Python, its code in order, without that of solutions."""
+    texts = {path: SOLUTION.sub("", text_of(path)) for path in sorted((root / "book").rglob("*.md"))}
+    return {path: "\n".join(found) for path, text in texts.items() if (found := PYTHON.findall(text))}
 
 
 def size_problems(root: Path, files: list[Path]) -> list[str]:

@@ -11,10 +11,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from conftest import ROOT, offline
-from source import page_solutions
+from source import page_code, page_solutions
 
 NOTEBOOKS = sorted(path.relative_to(ROOT) for path in (ROOT / "notebooks").rglob("*.ipynb"))
 SOLUTIONS = page_solutions(ROOT)
+PAGE_CODE = page_code(ROOT)
 pytestmark = pytest.mark.slow
 
 
@@ -82,6 +83,14 @@ def test_notebook_runs_alone(notebook, wheel_folder, tmp_path):
 def test_solution_of_a_page_runs(page, code, tmp_path):
     environment = offline(tmp_path / "network.log")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{page}: {done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGE_CODE, ids=lambda page: page.stem)
+def test_code_of_a_page_runs(page, tmp_path):
+    environment = offline(tmp_path / "network.log")
+    command = [sys.executable, "-c", PAGE_CODE[page]]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{page}: {done.stderr}"
 
 

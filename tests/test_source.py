@@ -16,6 +16,8 @@ RULES = [
     source.figure_problems,
     source.notebook_problems,
     source.lesson_problems,
+    source.budget_problems,
+    source.package_problems,
 ]
 
 
@@ -149,6 +151,36 @@ BREAKS = {
         source.lesson_problems,
         lambda root: (root / PAGE).write_text("# Title\n"),
         "has 0 exercises",
+    ),
+    "page with too many words": (
+        source.budget_problems,
+        lambda root: edit(root, PAGE, "## Summary", "words " * source.MOST_WORDS + "\n\n## Summary"),
+        f"words (at most {source.MOST_WORDS})",
+    ),
+    "page without minutes": (
+        source.budget_problems,
+        lambda root: edit(root, PAGE, "**It takes** about", "**It takes**"),
+        "does not say how many minutes",
+    ),
+    "cell that fills more than a screen": (
+        source.budget_problems,
+        lambda root: edit_notebook(root, lambda nb: nb.cells.append(nbformat.v4.new_code_cell("x = 1\n" * 26))),
+        "26 longest cell (at most 25)",
+    ),
+    "notebook with too many cells": (
+        source.budget_problems,
+        lambda root: edit_notebook(root, lambda nb: nb.cells.extend([nbformat.v4.new_markdown_cell("x")] * 76)),
+        "cells (at most",
+    ),
+    "core path with a page that is none": (
+        source.budget_problems,
+        lambda root: edit(root, "book/data/paths.yml", "core:", "core:\n  - book/nowhere"),
+        "paths.yml names book/nowhere",
+    ),
+    "package that no notebook imports": (
+        source.package_problems,
+        lambda root: [path.unlink() for path in (root / "notebooks").rglob("musicgen.ipynb")],
+        "no notebook imports audiocraft",
     ),
     "another set-up cell": (
         source.notebook_problems,
