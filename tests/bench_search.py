@@ -1,16 +1,17 @@
 """Measure search in up to a million vectors, and embedding with Ray: ``python tests/bench_search.py``.
 
-Writes ``search.csv`` and ``embedding.csv`` to ``musiclang/data/benchmarks``, where the notebook on scaling reads
-them. Vectors and workers are made by what the notebook itself defines. Search is timed in seconds of the processor
-on one thread, so that other work on the machine disturbs little; the throughput of the workers is timed by the
-clock, so that nothing else should run then. All sizes take about ten minutes on two cores, and 8 GB of memory;
-``--resume`` goes on after an interruption.
+Writes ``search.csv``, ``disk.csv`` and ``embedding.csv`` to ``musiclang/data/benchmarks``, where the notebook on
+scaling reads them. Vectors and workers are made by what the notebook itself defines. Search in memory is timed in
+seconds of the processor on one thread, so that other work on the machine disturbs little; what reads from a disk and
+the throughput of the workers are timed by the clock, so that nothing else should run then. All sizes take about ten
+minutes on two cores, and 8 GB of memory; ``--resume`` goes on after an interruption.
 """
 
 import argparse
 import ast
 import os
 import platform
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from conftest import ROOT
 from threadpoolctl import threadpool_limits
 
 import musiclang
+from musiclang.clips import load_audio
 
 NOTEBOOK = ROOT / "notebooks" / "retrieval" / "scaling.ipynb"
 RESULTS = Path(musiclang.__file__).parent / "data" / "benchmarks"
@@ -231,6 +233,82 @@ def bench_size(vectors: np.ndarray, queries: dict[str, np.ndarray], done: set[st
         yield rows("IVF-PQ, re-ranked", refined(index, flat), build, settings, size)
 
 
+def chosen_probes(size: int) -> int:
+    """Return the number of lists that the quickest re-ranked setting with a recall of .95 reads, for texts."""
+    rows = pd.read_csv(RESULTS / "search.csv", keep_default_na=False)
+    rows = rows[(rows["vectors"] == size) & (rows["queries"] == "text") & (rows["index"] == "IVF-PQ, re-ranked")]
+    good = rows[rows["recall@10 to choose by"] >= 0.95]
+    return int(good.loc[good["ms alone"].idxmin(), "value"])
+
+
+class OnDisk:
+    """Whole vectors in a file, of which single rows are read.
+
+    Parameters
+    ----------
+    vectors : np.ndarray of shape (count, dimensions), float32
+        Written to ``path``.
+    path : Path
+        The file.
+    """
+
+    def __init__(self, vectors: np.ndarray, path: Path):
+        vectors.tofile(path)
+        self.dimensions, self.row = vectors.shape[1], vectors[0].nbytes
+        self.file = os.open(path, os.O_RDONLY)
+        os.fsync(self.file)
+
+    def rows(self, numbers: np.ndarray) -> np.ndarray:
+        """Return some vectors: (numbers, dimensions)."""
+        parts = [os.pread(self.file, self.row, int(number) * self.row) for number in numbers]
+        return np.frombuffer(b"".join(parts), np.float32).reshape(len(numbers), self.dimensions)
+
+    def forget(self) -> None:
+        """Ask the system to keep nothing of the file in memory."""
+        os.posix_fadvise(self.file, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def bench_disk(size: int, probes: int) -> None:
+    """Measure the re-ranking of short codes with whole vectors that lie on disk, by the clock."""
+    table = pq.read_table(RESULTS / "vectors.parquet").to_pandas()
+    asked = table["split"] == "test"
+    vectors = from_notebook("synthesize")(unit(table.loc[~asked, "audio"]), size)
+    some = np.random.default_rng(seed=0).permutation(asked.sum())[:QUERIES]
+    queries = unit(table.loc[asked, "text"])[some][QUERIES // 2 :]  # the half that settings are not chosen by
+    cores(BUILDERS)
+    truth = exact(vectors).search(queries, K)[1]
+    index = quantized(vectors, coarse(vectors))
+    cores(1)
+    index.nprobe = probes
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        store = OnDisk(vectors, Path(folder) / "vectors.f32")
+        del vectors
+
+        def search(query):
+            near = index.search(query[None], K * REFINE)[1][0]
+            near = near[near >= 0]
+            return near[np.argsort(-(store.rows(near) @ query))[:K]]
+
+        for cached in (True, False):
+            found, clock = [], []
+            for query in queries[:ALONE] if not cached else queries:
+                if not cached:
+                    store.forget()
+                start = time.perf_counter()
+                found.append(search(query))
+                clock.append(time.perf_counter() - start)
+            recall = np.mean([len(set(f) & set(t)) / K for f, t in zip(found, truth, strict=False)])
+            where = "in the system's cache" if cached else "on the disk alone"
+            rows.append({"vectors": size, "whole vectors": where, "parameter": "nprobe", "value": probes,
+                         "candidates": K * REFINE, "recall@10": round(float(recall), 4),
+                         "ms alone": round(1000 * float(np.median(clock)), 3),
+                         "bytes a vector in memory": round(1e6 * megabytes(index) / size, 1)} | MACHINE)  # fmt: skip
+            print(rows[-1], flush=True)
+        os.close(store.file)
+    write("disk.csv", rows)
+
+
 def kept(sizes: list[int], resume: bool) -> list[dict]:
     """Return the rows of the last run that this one does not measure again."""
     path = RESULTS / "search.csv"
@@ -324,7 +402,8 @@ class Watch(threading.Thread):
 def bench_embedding(files: int, counts: tuple[int, ...] = (1, 2)) -> None:
     """Embed the clips of the book again and again with one and two workers, and write how long it took."""
     start_ray = from_notebook("start_ray")
-    embed_files = from_notebook("embed_files", Embedder=from_notebook("Embedder"))
+    embed_batch = from_notebook("embed_batch", load_audio=load_audio)
+    embed_files = from_notebook("embed_files", Embedder=from_notebook("Embedder", embed_batch=embed_batch))
     clips = sorted(str(path) for path in (RESULTS.parent / "clips").glob("*.ogg"))
     paths = [clips[i % len(clips)] for i in range(files)]
     rows = []
@@ -361,7 +440,7 @@ def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of vectors")
-    parser.add_argument("--only", choices=("search", "embedding"), help="measure one of the two")
+    parser.add_argument("--only", choices=("search", "disk", "embedding"), help="measure one of the three")
     parser.add_argument("--resume", action="store_true", help="measure only what search.csv lacks")
     parser.add_argument("--files", type=int, default=FILES, help="files to embed")
     parser.add_argument("--vectors", type=Path, help="only write vectors.parquet, from this folder with the corpus")
@@ -369,9 +448,11 @@ def main() -> None:
     if arguments.vectors:
         write_vectors(arguments.vectors)
         return
-    if arguments.only != "embedding":
+    if arguments.only in (None, "search"):
         bench_search(arguments.sizes, arguments.resume)
-    if arguments.only != "search":
+    if arguments.only in (None, "disk"):
+        bench_disk(max(arguments.sizes), chosen_probes(max(arguments.sizes)))
+    if arguments.only in (None, "embedding"):
         bench_embedding(arguments.files)
 
 
