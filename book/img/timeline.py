@@ -18,7 +18,8 @@ LANES = {  # name: marker, color
     "retrieval": ("D", "#007A5A"),
     "generation": ("^", "#A8488A"),
 }
-WIDTH, ROW, TITLE = 7.29, 0.29, 0.33  # inches; 7.29 inches are 700 pixels
+# Inches; 5.21 inches are 500 pixels, a little more than a phone gives a drawing, so that the words keep their size.
+WIDTH, ROW, TITLE = 5.21, 0.27, 0.33
 
 
 def when(date: str) -> float:
@@ -44,16 +45,17 @@ def main() -> None:
         table = sorted(csv.DictReader(file), key=lambda entry: when(entry["date"]))
     plt.style.use("musiclang.figures")
     plt.rcParams["font.size"] = 10.5  # points: 14 pixels
-    letter = 0.085 * (END - START) / WIDTH  # years that a letter is wide, generously
+    inch = (END - START) / WIDTH  # years
+    letter, gap = 0.085 * inch, 0.12 * inch  # the width of a letter, generously, and the space beside a point
     placed, y, axis, titles = [], 0.0, 0.0, []
     for lane in LANES:
         entries = [entry for entry in table if entry["lane"] == lane]
         dates = [when(entry["date"]) for entry in entries]
         # Early labels stand to the right of their points and late ones to the left, where there is room.
         right = [date < 2012 for date in dates]
-        length = [letter * len(entry["label"]) + 0.5 for entry in entries]
+        length = [letter * len(entry["label"]) + gap for entry in entries]
         order = rows(
-            [(d - 0.2, d + n) if r else (d - n, d + 0.2) for d, n, r in zip(dates, length, right, strict=True)]
+            [(d - gap, d + n) if r else (d - n, d + gap) for d, n, r in zip(dates, length, right, strict=True)]
         )
         titles.append((lane, y))
         y += TITLE
@@ -79,15 +81,15 @@ def main() -> None:
         ax.text(year, axis + 0.21, str(year), ha="center", va="center")
     ax.plot([START + 0.2, END - 0.2], [axis, axis], color="#333333", linewidth=1.2)
     for lane, top in titles:
-        name = "language models" if lane == "language" else f"music: {lane}"
+        name = "language models and their neighbors" if lane == "language" else f"music: {lane}"
         ax.text(START + 0.3, top + 0.11, name, color=LANES[lane][1], fontweight="bold", va="center")
     for label, lane, date, height_of, side in placed:
         marker, color = LANES[lane]
         new = date > TUTORIAL
         ax.plot(date, height_of, marker, color=color, markersize=7, fillstyle="none" if new else "full", mew=1.6)
-        ax.text(date + (0.42 if side else -0.42), height_of, label, ha="left" if side else "right", va="center")
+        ax.text(date + (gap if side else -gap), height_of, label, ha="left" if side else "right", va="center")
     ax.plot(START + 0.55, y + 0.1, "o", color="#333333", markersize=7, fillstyle="none", mew=1.6)
-    ax.text(START + 1, y + 0.1, "open point, gray ground: after the tutorial of November 2024", va="center")
+    ax.text(START + 0.55 + gap, y + 0.1, "open point, gray ground: after the tutorial of November 2024", va="center")
     fig.savefig(here / "intro_timeline.svg", facecolor="none", metadata={"Date": None})
     print(f"{len(table)} entries, {sum(when(entry['date']) > TUTORIAL for entry in table)} after the tutorial")
 
