@@ -63,8 +63,9 @@ def summarize(
 
     Parameters
     ----------
-    scores : dict of str to np.ndarray of shape (queries,)
+    scores : dict of str to np.ndarray of shape (queries,) or (runs, queries)
         From ``score_queries``, or any others: the difference of two engines, query by query, is compared this way.
+        Of an engine that was trained several times, one row a run.
     groups : sequence of length queries
         What is drawn together, since it is alike: the work of each query, or the query itself.
     repeats : int, default=1000
@@ -75,7 +76,8 @@ def summarize(
     Returns
     -------
     dict of str to [value, low, high]
-        The mean, and the 2.5 and 97.5 percentiles of the draws; of ``median rank`` the median.
+        The mean, and the 2.5 and 97.5 percentiles of the draws; of ``median rank`` the median. Of several runs the
+        mean of what each run gives, on the same draws.
     """
     _, group = np.unique(np.asarray(groups), return_inverse=True)
     rng = np.random.default_rng(seed)
@@ -84,16 +86,21 @@ def summarize(
     weight = drawn[:, group].astype(np.float32)  # (repeats, queries)
     result = {}
     for name, values in scores.items():
+        runs = np.atleast_2d(values)  # (runs, queries)
         if name == "median rank":
-            order = np.argsort(values)
-            share = weight[:, order].cumsum(axis=1)
-            middle = (share >= share[:, -1:] / 2).argmax(axis=1)
-            again, value = values[order][middle], np.median(values)
+            again, value = np.mean([_medians(run, weight) for run in runs], axis=0), np.median(runs, axis=1).mean()
         else:
-            again, value = weight @ values / weight.sum(axis=1), values.mean()
+            again, value = weight @ runs.mean(axis=0) / weight.sum(axis=1), runs.mean()
         low, high = np.percentile(again, [2.5, 97.5])
         result[name] = [float(value), float(low), float(high)]
     return result
+
+
+def _medians(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the median of ``values`` (queries,) in each draw of ``weight`` (draws, queries)."""
+    order = np.argsort(values)
+    share = weight[:, order].cumsum(axis=1)
+    return values[order][(share >= share[:, -1:] / 2).argmax(axis=1)]
 
 
 def chance(items: int) -> dict[str, float]:

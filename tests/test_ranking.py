@@ -53,6 +53,16 @@ def test_intervals_draw_works_not_clips():
     assert alone[1] < alone[0] < alone[2]
 
 
+def test_scores_of_several_runs_are_means_of_what_each_run_gives():
+    """The median rank too, and not the median of mean ranks; the draws of works are the same for all runs."""
+    from musiclang.ranking import summarize
+
+    ranks = np.array([[1, 1, 9], [9, 1, 1.0]])
+    assert summarize({"median rank": ranks}, range(3))["median rank"][0] == 1  # mean ranks are 5, 1 and 5
+    same = summarize({"MRR": 1 / ranks[:1].repeat(3, axis=0), "median rank": ranks[:1].repeat(3, axis=0)}, range(3))
+    assert same == summarize({"MRR": 1 / ranks[0], "median rank": ranks[0]}, range(3))
+
+
 VIOLIN = {"instruments": ["violin"], "families": ["strings"], "percussion": False, "tempo_bpm": 100.0,
           "tempo_class": "medium", "mode": None, "texture": "solo"}  # fmt: skip
 BAND = {"instruments": ["piano", "drums"], "families": ["keyboard"], "percussion": True, "tempo_bpm": 140.0,
