@@ -1,5 +1,6 @@
 """The corpus that the mini checkpoints were trained on, as attributes, captions and embeddings without the audio."""
 
+import json
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -7,6 +8,7 @@ import pyarrow.parquet as pq
 from datasets import Dataset, DatasetDict
 
 CORPUS = Path(__file__).parent / "data" / "corpus.parquet"
+TYPED_QUERIES = Path(__file__).parent / "data" / "typed_queries.json"
 
 
 def load_corpus() -> DatasetDict:
@@ -31,3 +33,19 @@ def load_corpus() -> DatasetDict:
     table = pq.read_table(CORPUS)  # and not Dataset.from_parquet, which writes a copy to a cache
     names = table["split"].unique().to_pylist()
     return DatasetDict({name: Dataset(table.filter(pc.field("split") == name)) for name in names})
+
+
+def load_typed_queries() -> dict[str, dict[str, object]]:
+    """Load short queries as a person might type them, each with what makes a clip of the corpus a right answer.
+
+    Returns
+    -------
+    dict of str to dict
+        Keys are the queries; values are attributes as in the column ``stated``, for ``musiclang.matching.stated``.
+
+    Examples
+    --------
+    >>> load_typed_queries()["fast drums"]
+    {'tempo_class': 'fast', 'percussion': True}
+    """
+    return json.loads(TYPED_QUERIES.read_text(encoding="utf-8"))

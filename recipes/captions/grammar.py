@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
+from musiclang.matching import MOODS
+
 from .lexicon import (
     BOWED,
     COLLECTIVE,
@@ -14,7 +16,6 @@ from .lexicon import (
     INSTRUMENT_FORMS,
     KIND_FORMS,
     MALLETS,
-    MOODS,
     NEGATIONS,
     NOUNS,
     PLAYERS,

@@ -19,14 +19,6 @@ TEMPO_LIMITS = (76, 120)  # BPM: slow up to the first, fast from the second, as 
 TABLES = tomllib.loads((Path(__file__).parent / "lexicon.toml").read_text(encoding="utf-8"))
 WORDINGS = ("train", "validation", "test")
 
-MOODS = {  # tempo and mode -> what most people would say
-    ("fast", "major"): "happy",
-    ("slow", "minor"): "sad",
-    ("fast", "minor"): "tense",
-    ("slow", "major"): "calm",
-}
-
-
 BOWED = {"violin", "viola", "cello", "contrabass", "fiddle"}
 COLLECTIVE = {"string ensemble", "brass section", "choir"}  # many players under one name
 MALLETS = {"marimba", "vibraphone", "glockenspiel", "music box"}  # percussion, but not drums

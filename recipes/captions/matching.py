@@ -1,39 +1,22 @@
-"""Which clips a caption is true of: for losses with several positives, oracles and scores."""
+"""Which clips a caption is true of: for losses with several positives, oracles and scores.
 
-from collections.abc import Hashable, Mapping, Sequence
+What a caption states, and the facts of a clip, stand in ``musiclang.matching``. Here the grammar says which attributes
+a caption may state, and what a record leaves open is told from what is not true.
+"""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .grammar import statable
-from .lexicon import MOODS
+import musiclang.matching
+from musiclang.matching import Fact, fact_table, stated
 
-Fact = tuple[str, Hashable]
-TEMPO_TOLERANCE = 0.04  # a stated number of beats a minute is true of tempos so close to it
-LISTS = ("instruments", "families")
+from .grammar import statable
 
 
 def facts(attributes: Mapping[str, object]) -> frozenset[Fact]:
-    """Return all that a caption could truly state of a clip, as (attribute, value) pairs."""
-    found = set()
-    for name, value in statable(attributes).items():
-        if name == "tempo_bpm":
-            near = range(round(value * (1 - TEMPO_TOLERANCE)), round(value * (1 + TEMPO_TOLERANCE)) + 1)
-            found |= {(name, number) for number in near}
-        else:
-            found |= {(name, one) for one in (value if name in LISTS else [value])}
-    if mood := MOODS.get((attributes.get("tempo_class"), attributes.get("mode"))):
-        found.add(("mood", mood))
-    return frozenset(found)
-
-
-def stated(mentioned: Mapping[str, object]) -> frozenset[Fact]:
-    """Return what a caption states, as (attribute, value) pairs, from ``Caption.mentioned`` or ``parse``."""
-    return frozenset(
-        (name, one)
-        for name, value in mentioned.items()
-        for one in (value if name in LISTS else [value])
-        if name != "absent"
-    )
+    """Return all that a caption of the grammar could truly state of a clip, as (attribute, value) pairs."""
+    return musiclang.matching.facts(statable(attributes))
 
 
 def unknown(attributes: Mapping[str, object]) -> frozenset[str]:
@@ -64,17 +47,13 @@ class Facts:
     def __init__(self, clips: Sequence[Mapping], claims: Sequence[frozenset[Fact]] = ()):
         true = [facts(attributes) for attributes in clips]
         self.names = sorted(frozenset().union(*true, *claims), key=repr)
-        self.column = {fact: index for index, fact in enumerate(self.names)}
         self.holds = self.table(true)
         empty = [unknown(attributes) for attributes in clips]
         self.blank = self.table([[fact for fact in self.names if fact[0] in names] for names in empty])
 
     def table(self, rows: Sequence) -> np.ndarray:
         """Collections of facts as 0 and 1, shape (rows, facts), bool."""
-        found = np.zeros((len(rows), len(self.names)), bool)
-        for line, row in zip(found, rows, strict=True):
-            line[[self.column[fact] for fact in row]] = True
-        return found
+        return fact_table(rows, self.names).astype(bool)
 
 
 def comparison(said, holds, blank):

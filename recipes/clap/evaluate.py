@@ -56,9 +56,9 @@ def fitting(similarity: np.ndarray, true: np.ndarray) -> np.ndarray:
     return (best & true).sum(axis=1) / best.sum(axis=1)
 
 
-def mean_of(runs: list[dict]) -> dict:
-    """Mean over seeds of scores of each query."""
-    return {way: {name: np.mean([run[way][name] for run in runs], axis=0) for name in runs[0][way]} for way in runs[0]}
+def stacked(runs: list[dict]) -> dict:
+    """Scores of each query, one row a seed, shape (seeds, queries)."""
+    return {way: {name: np.stack([run[way][name] for run in runs]) for name in runs[0][way]} for way in runs[0]}
 
 
 class Sources:
@@ -104,7 +104,7 @@ def frozen_heads(sources: Sources) -> dict[str, list]:
     alpha = max(ALPHAS, key=validation)
     return {
         "linear map, musicnn to MiniLM": [heads.linear(train, alpha)],
-        "tutorial's heads on our encoders": [heads.original(train, seed) for seed in SEEDS],
+        "tutorial's heads on our encoders": [heads.tutorial(train, seed) for seed in SEEDS],
         "better heads, frozen embeddings": [heads.better(train, seed) for seed in SEEDS],
     }
 
@@ -145,8 +145,8 @@ def evaluate(folder: Path, records: list[dict], mels: np.ndarray, corpus: Path, 
         rows_of_table = {"chance": {way: chance(len(here)) | {"fits": float(matcher.true.mean())}
                                     for way in ("text to audio", "audio to text")}}  # fmt: skip
         for method, similarities in runs.items():
-            scores = mean_of([places(similarity) for similarity in similarities])
-            scores["text to audio"]["fits"] = np.mean([fitting(s, matcher.true) for s in similarities], axis=0)
+            scores = stacked([places(similarity) for similarity in similarities])
+            scores["text to audio"]["fits"] = np.stack([fitting(s, matcher.true) for s in similarities])
             rows_of_table[method] = {way: summarize(found, works) for way, found in scores.items()}
         result["retrieval"][name] = {"clips": len(here), "works": len(set(works)), "scores": rows_of_table}
         result["novelty"][name] = novelty(captions, spoken)
