@@ -14,6 +14,7 @@ from PIL import Image
 
 PICTURE_SIZE = (480, 96)  # pixels across and up
 LAYOUT = "display:grid;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));gap:1rem;align-items:end"
+ROW = f'<div class="sounds" style="{LAYOUT}">'  # opens a row of players
 DYNAMIC_RANGE = 70  # dB between the darkest and the brightest color
 MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # Hz, all that MP3 knows
 
@@ -81,12 +82,13 @@ def listen(*sounds: Sound, spectrogram: bool = True) -> HTML:
     """
     if not sounds:
         raise ValueError("there is nothing to listen to: give at least one Sound.")
-    figures = "".join(player(sound, spectrogram) for sound in sounds)
-    return HTML(f'<div class="sounds" style="{LAYOUT}">{figures}</div>')
+    parts = ((sound.description, player(sound, spectrogram)) for sound in sounds)
+    figures = "".join(f"{before} {html.escape(description)}{after}" for description, (before, after) in parts)
+    return HTML(f"{ROW}{figures}</div>")
 
 
-def player(sound: Sound, spectrogram: bool) -> str:
-    """Return the HTML of one player."""
+def player(sound: Sound, spectrogram: bool = True) -> tuple[str, str]:
+    """Return the HTML of one player before and after its description."""
     label = html.escape(sound.label)
     picture = ""
     if spectrogram:
@@ -96,12 +98,12 @@ def player(sound: Sound, spectrogram: bool) -> str:
             f'<img alt="{html.escape(describe(sound, mel))}" src="{source}" loading="lazy" '
             f'width="{PICTURE_SIZE[0]}" height="{PICTURE_SIZE[1]}" style="width:100%;height:auto">'
         )
-    return (
-        '<figure class="sound" style="max-width:30rem;margin:0">'
-        f"<figcaption><strong>{label}</strong> {html.escape(sound.description)}</figcaption>{picture}"
-        f'<audio controls preload="none" aria-label="{label}" src="{data_uri("audio/mpeg", mp3(sound))}" '
-        'style="width:100%"></audio></figure>'
+    before = f'<figure class="sound" style="max-width:30rem;margin:0"><figcaption><strong>{label}</strong>'
+    after = (
+        f'</figcaption>{picture}<audio controls preload="none" aria-label="{label}" '
+        f'src="{data_uri("audio/mpeg", mp3(sound))}" style="width:100%"></audio></figure>'
     )
+    return before, after
 
 
 def data_uri(kind: str, data: bytes) -> str:

@@ -18,7 +18,7 @@ import psutil
 from conftest import ROOT, build_command, chromium, served
 from find_browser import find_browser
 from test_notebooks import NOTEBOOKS
-from test_pages import weigh
+from visit import weigh
 
 TABLES = ROOT / "book" / "appendices"
 

@@ -1,11 +1,10 @@
 """The book builds without a warning and without a network, and a broken page or cell fails the build."""
 
-import shutil
 from pathlib import Path
 
-import nbformat
 import pytest
 from conftest import ROOT, build
+from small_book import make_book, write_cells, write_page, write_path
 
 pytestmark = pytest.mark.slow
 
@@ -38,27 +37,7 @@ def test_no_sound_or_picture_is_embedded(built_book):
 @pytest.fixture
 def small_book(tmp_path) -> Path:
     """A book of one page and one notebook with the configuration of the real one."""
-    for folder in ("_ext", "_static"):
-        shutil.copytree(ROOT / "book" / folder, tmp_path / "book" / folder)
-    for name in ("_config.yml", "references.bib"):
-        shutil.copy(ROOT / "book" / name, tmp_path / "book")
-    (tmp_path / "book" / "_toc.yml").write_text(
-        "format: jb-book\nroot: book/intro\nchapters:\n- file: notebooks/cells\n", encoding="utf-8"
-    )
-    write_page(tmp_path, "# Title\n\nText.\n")
-    write_cell(tmp_path, "1 + 1")
-    return tmp_path
-
-
-def write_page(root: Path, text: str) -> None:
-    (root / "book" / "intro.md").write_text(text, encoding="utf-8")
-
-
-def write_cell(root: Path, code: str) -> None:
-    cells = [nbformat.v4.new_markdown_cell("# Cells"), nbformat.v4.new_code_cell(code)]
-    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    (root / "notebooks").mkdir(exist_ok=True)
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), root / "notebooks" / "cells.ipynb")
+    return make_book(tmp_path)
 
 
 def test_small_book_builds(small_book):
@@ -69,14 +48,16 @@ def test_small_book_builds(small_book):
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (lambda root: write_cell(root, "raise RuntimeError('broken cell')"), "broken cell"),
+        (lambda root: write_cells(root, "raise RuntimeError('broken cell')"), "broken cell"),
         (lambda root: write_page(root, "# Title\n\n{cite:p}`nobody2024nothing`\n"), "nobody2024nothing"),
         (lambda root: write_page(root, "# Title\n\n{ref}`nowhere`\n"), "nowhere"),
         (lambda root: write_page(root, "# Title\n\n[x](nowhere.md)\n"), "nowhere"),
         (lambda root: write_page(root, "# Title\n\n{term}`no such term`\n"), "no such term"),
         (lambda root: write_page(root, "# Title\n\n### Level skipped\n"), "heading"),
+        (lambda root: write_page(root, "# Title\n\n:::{clip} polka\n:::\n"), "no clip polka: the clips are ambient"),
+        (lambda root: write_path(root, "notebooks/cell"), "names notebooks/cell, which is no page"),
     ],
-    ids=["exception in a cell", "citation", "reference", "link", "term", "heading"],
+    ids=["exception in a cell", "citation", "reference", "link", "term", "heading", "clip", "core path"],
 )
 def test_broken_book_fails(small_book, break_it, message):
     break_it(small_book)

@@ -1,69 +1,36 @@
-"""What a reader's browser sees: no other host, players that play, formulas, search, pictures with words."""
+"""What a reader's browser sees: no other host, players that play, formulas, search, pictures with words.
 
-import gzip
-from urllib.parse import urlsplit
+Each page is visited once on each screen (visit.py); the tests here ask about what was seen.
+"""
+
+import json
+import re
 
 import pytest
-from conftest import ROOT
-from source import SHORTEST_ALT, contents
+from source import SHORTEST_ALT
+from visit import PAGES, SCREENS, Visit, see, weights
 
-PAGES = sorted(contents(ROOT))
-WIDTHS = {"wide": 1280, "narrow": 390}
+EXTRA = ["search", "search.html?q=embedding", "genindex"]  # pages that Sphinx makes
+NOTEBOOKS = [name for name in PAGES if name.startswith("notebooks/")]
 LARGEST_PAGE = 1_000_000  # bytes transferred for a page with its images, without what all pages share
 LARGEST_SHARE = 1_500_000  # bytes transferred for what all pages share
+FIRST_SCREENS = 1.5 * SCREENS["narrow"][1]  # pixels from the top within which there is something to hear or see
 pytestmark = pytest.mark.slow
 
 
-def transferred(response) -> int:
-    """Return the bytes of a response as a web server such as that of GitHub Pages sends it: text compressed."""
-    kind = response.headers.get("content-type", "")
-    is_text = kind.startswith("text/") or any(word in kind for word in ("javascript", "json", "svg"))
-    return len(gzip.compress(response.body()) if is_text else response.body())
+@pytest.fixture(scope="module")
+def seen(browser, site):
+    """What was seen on every page and screen, by page and screen."""
+    return {(name, screen): see(browser, site, name, screen) for name in [*PAGES, *EXTRA] for screen in SCREENS}
 
 
-class Visit:
-    """A page in a browser, with every request it made and every error it reported."""
-
-    def __init__(self, browser, site: str, name: str, width: int = 1280, scheme: str = "light"):
-        self.requests, self.errors, self.bytes = [], [], {}
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        self.page = context.new_page()
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("response", self.weigh)
-        self.page.goto(f"{site}/{name}", wait_until="networkidle")
-
-    def weigh(self, response) -> None:
-        if response.status >= 400:
-            self.errors.append(f"{response.status} {response.url}")
-        elif response.url.startswith("http"):
-            self.bytes[urlsplit(response.url).path] = transferred(response)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.page.context.close()
-
-    def foreign_requests(self, site: str) -> list[str]:
-        return [url for url in self.requests if not url.startswith((site, "data:", "blob:"))]
+def problems(seen, find) -> dict:
+    """Return what ``find`` finds on the pages where it finds something."""
+    return {key: found for key, what in seen.items() if (found := find(what))}
 
 
-@pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-def test_page(browser, site, name, width):
-    with Visit(browser, site, f"{name}.html", width, "dark" if width == WIDTHS["narrow"] else "light") as visit:
-        assert visit.foreign_requests(site) == []
-        assert visit.errors == []
-        overflow = visit.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert overflow <= 0, f"{name} is {overflow} pixels wider than a screen of {width}"
-        alts = visit.page.eval_on_selector_all("article img", "images => images.map(image => image.alt)")
-        assert [alt for alt in alts if len(alt) < SHORTEST_ALT] == []
-        shown = "audio => [audio.autoplay, audio.preload, audio.getAttribute('aria-label')]"
-        for autoplay, preload, label in visit.page.eval_on_selector_all("audio", f"all => all.map({shown})"):
-            assert (autoplay, preload) == (False, "none")
-            assert label
-        assert not [url for url in visit.requests if url.endswith(".mp3")], "a sound was loaded before it was asked for"
+def test_no_page_asks_another_host(seen):
+    assert problems(seen, lambda what: what.foreign) == {}
 
 
 def test_browser_that_asks_another_host_is_seen(browser, site):
@@ -72,23 +39,77 @@ def test_browser_that_asks_another_host_is_seen(browser, site):
         assert visit.foreign_requests(site) == ["http://192.0.2.1/x"]
 
 
-def test_every_player_plays(browser, site):
-    players = 0
-    for name in PAGES:
-        with Visit(browser, site, f"{name}.html") as visit:
-            durations = visit.page.evaluate(
-                """() => Promise.all([...document.querySelectorAll('audio')].map(audio => new Promise(done => {
-                    audio.muted = true;
-                    audio.addEventListener('error', () => done(-1));
-                    audio.addEventListener('timeupdate', () => {
-                        if (audio.currentTime > 0) { audio.pause(); done(audio.duration); }
-                    });
-                    audio.play();
-                })))"""
-            )
-            players += len(durations)
-            assert all(duration > 0.5 for duration in durations), (name, durations)
-    assert players >= 8
+def test_no_page_reports_an_error_or_a_warning(seen):
+    assert problems(seen, lambda what: what.errors) == {}
+
+
+def test_no_page_is_wider_than_the_screen(seen):
+    assert problems(seen, lambda what: max(what.page["overflow"], 0)) == {}
+
+
+def test_every_picture_has_words(seen):
+    assert problems(seen, lambda what: [alt for alt in what.page["alts"] if len(alt) < SHORTEST_ALT]) == {}
+
+
+def test_players_wait_and_have_a_name(seen):
+    def restless(what):
+        return [player for player in what.page["players"] if player[:2] != [False, "none"] or not player[2]]
+
+    assert problems(seen, restless) == {}
+    assert problems(seen, lambda what: what.sounds_loaded) == {}, "a sound was loaded before it was asked for"
+
+
+def test_every_player_plays(seen):
+    assert problems(seen, lambda what: [seconds for seconds in what.durations if seconds <= 0.5]) == {}
+    assert sum(len(what.durations) for what in seen.values()) >= 8
+
+
+def test_nobody_is_shut_out(seen):
+    """axe-core finds nothing serious or critical, in light and in dark."""
+    assert problems(seen, lambda what: what.findings) == {}
+
+
+def test_what_scrolls_can_be_reached_and_says_so(seen):
+    assert problems(seen, lambda what: what.page["unreachable"]) == {}
+
+
+def test_every_button_is_known_to_a_test(seen):
+    assert problems(seen, lambda what: what.page["unknown"]) == {}
+
+
+def test_menu_and_contents_open_on_every_page(seen):
+    assert problems(seen, lambda what: what.dead) == {}
+
+
+def test_the_empty_bar_of_the_theme_is_gone(seen):
+    assert problems(seen, lambda what: what.page["headers"]) == {}
+
+
+def test_pages_have_an_icon(seen, browser, site):
+    icons = {icon for what in seen.values() for icon in what.page["icons"]}
+    assert problems(seen, lambda what: len(what.page["icons"]) != 1) == {}
+    assert len(icons) == 1
+    with Visit(browser, site, "book/intro.html") as visit:
+        assert visit.page.request.get(icons.pop()).ok
+
+
+def test_something_to_hear_or_see_comes_first(seen):
+    late = {name: seen[name, "narrow"].page["first"] for name in NOTEBOOKS}
+    assert {name: round(top) for name, top in late.items() if top > FIRST_SCREENS} == {}
+
+
+def test_a_page_does_not_show_how_to_install_and_import(seen):
+    shown = {name: seen[name, "wide"].page["code"] for name in NOTEBOOKS}
+    assert [name for name, cells in shown.items() if any("google.colab" in cell for cell in cells)] == []
+    assert [name for name, cells in shown.items() if cells and re.match("import |from ", cells[0])] == []
+
+
+def test_lessons_say_whether_they_are_on_the_core_path(seen):
+    marks = {name: seen[name, "wide"].page["mark"] for name in PAGES}
+    lessons = {name for name in PAGES if name.count("/") == 2 and not name.startswith("book/appendices/")}
+    assert {name for name, mark in marks.items() if mark} == lessons
+    steps = sorted(text for mark in marks.values() for text in mark if text != "Deeper")
+    assert steps == [f"★ Core path, {place} of {len(steps)}" for place in range(1, len(steps) + 1)]
 
 
 def test_formulas_are_set(browser, site):
@@ -105,6 +126,15 @@ def test_search_finds_a_word_of_a_notebook(browser, site):
         assert any("notebooks/description/tagging" in link for link in links)
 
 
+@pytest.mark.parametrize("word", ["matplotlib", "pip"])
+def test_search_does_not_list_every_notebook_for_its_imports(built_book, word):
+    text = (built_book / "searchindex.js").read_text(encoding="utf-8")
+    index = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    pages = index["terms"].get(word, [])
+    listed = [index["docnames"][page] for page in ([pages] if isinstance(pages, int) else pages)]
+    assert len([name for name in listed if name.startswith("notebooks/")]) < len(NOTEBOOKS) / 2
+
+
 def test_launch_and_source_buttons(browser, site):
     with Visit(browser, site, "notebooks/description/tagging.html") as visit:
         links = visit.page.eval_on_selector_all("a", "all => all.map(link => link.href)")
@@ -119,18 +149,7 @@ def test_launch_and_source_buttons(browser, site):
     assert colab.endswith("/blob/main/notebooks/description/tagging.ipynb")
 
 
-def weigh(browser, site: str) -> tuple[int, dict[str, int]]:
-    """Return the bytes that all pages share, and for each page those that it alone loads."""
-    weights = {}
-    for name in PAGES:
-        with Visit(browser, site, f"{name}.html") as visit:
-            weights[name] = visit.bytes
-    shared = set.intersection(*map(set, weights.values()))
-    share = sum(weights[PAGES[0]][path] for path in shared)
-    return share, {name: sum(loaded[path] for path in set(loaded) - shared) for name, loaded in weights.items()}
-
-
-def test_pages_are_light(browser, site):
-    share, own = weigh(browser, site)
+def test_pages_are_light(seen):
+    share, own = weights({name: seen[name, "wide"].bytes for name in PAGES})
     assert share <= LARGEST_SHARE
     assert {name: size for name, size in own.items() if size > LARGEST_PAGE} == {}

@@ -1,0 +1,54 @@
+"""A book of a few pages with the configuration of the real one, to break it on purpose."""
+
+import shutil
+from pathlib import Path
+
+import nbformat
+from conftest import ROOT
+
+CONTENTS = "format: jb-book\nroot: book/intro\nchapters:\n"
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+
+
+def make_book(root: Path) -> Path:
+    """Write a book of one page and one notebook to ``root``."""
+    for folder in ("_ext", "_static", "_templates"):
+        shutil.copytree(ROOT / "book" / folder, root / "book" / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("_config.yml", "references.bib", "img/favicon.svg"):
+        (root / "book" / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "book" / name, root / "book" / name)
+    write_contents(root, "notebooks/cells")
+    write_page(root, "# Title\n\nText.\n")
+    write_cells(root, "1 + 1")
+    return root
+
+
+def write_contents(root: Path, *names: str) -> None:
+    """Let the book have these pages after its first."""
+    lines = "".join(f"- file: {name}\n" for name in names)
+    (root / "book" / "_toc.yml").write_text(CONTENTS + lines, encoding="utf-8")
+
+
+def write_page(root: Path, text: str, name: str = "book/intro") -> None:
+    """Write a page of Markdown."""
+    path = (root / name).with_suffix(".md")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def write_cells(root: Path, *cells: str | tuple[str, str], name: str = "notebooks/cells") -> None:
+    """Write a notebook with a title and these cells of code, each alone or with a tag."""
+    written = [nbformat.v4.new_markdown_cell("# Cells")]
+    for cell in cells:
+        code, *tags = (cell,) if isinstance(cell, str) else cell
+        written.append(nbformat.v4.new_code_cell(code, metadata={"tags": tags}))
+    path = (root / name).with_suffix(".ipynb")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=written, metadata=KERNEL), path)
+
+
+def write_path(root: Path, *names: str) -> None:
+    """Let the core path be these pages."""
+    path = root / "book" / "data" / "paths.yml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("core:\n" + "".join(f"  - {name}\n" for name in names), encoding="utf-8")
