@@ -1,4 +1,4 @@
-"""MusicGen between two libraries: from a folder of transformers to a folder of audiocraft [1]_, and into audiocraft.
+"""MusicGen between two libraries: from transformers to a folder of audiocraft [1]_, and into audiocraft.
 
 audiocraft keeps a MusicGen in two files, ``state_dict.bin`` for the language model and ``compression_state_dict.bin``
 for the codec. Each is a dictionary that ``torch.load(..., weights_only=True)`` reads, with a configuration in YAML
@@ -160,24 +160,31 @@ def language_model_config(model: MusicgenForConditionalGeneration, seconds: floa
 
 def plain(config: PretrainedConfig) -> dict:
     """A configuration of transformers as numbers, texts, lists and dictionaries; :func:`from_plain` undoes it."""
-    return {**config.to_diff_dict(), "model_type": config.model_type}
+    return {**config.to_diff_dict(), "model_type": config.model_type, "dtype": "float32"}
 
 
 def from_plain(config: DictConfig) -> PretrainedConfig:
     return AutoConfig.for_model(**OmegaConf.to_container(config))
 
 
-def export_audiocraft(checkpoint: str | Path, folder: str | Path, seconds: float = 10.0) -> None:
+def export_audiocraft(
+    model: MusicgenForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: str | Path,
+    seconds: float = 10.0,
+) -> None:
     """Write a MusicGen of transformers in audiocraft's format.
 
     The weights are written in float32, which audiocraft computes with on a CPU. Any mono MusicGen can be given,
-    whatever its text encoder and codec. The published ones need no export: their folders on the hub hold audiocraft's
-    files already. Not covered: models for stereo, and those for melodies, which are of another class.
+    whatever its text encoder and codec. Not covered: models for stereo, and those for melodies, which are of another
+    class.
 
     Parameters
     ----------
-    checkpoint : str or Path
-        Folder of a ``MusicgenForConditionalGeneration`` and its tokenizer.
+    model : MusicgenForConditionalGeneration
+        Whose weights are written; it is not changed.
+    tokenizer : PreTrainedTokenizerBase
+        Of its text encoder.
     folder : str or Path
         Where ``state_dict.bin``, ``compression_state_dict.bin`` and the tokenizer are written.
     seconds : float
@@ -185,31 +192,28 @@ def export_audiocraft(checkpoint: str | Path, folder: str | Path, seconds: float
 
     Raises
     ------
-    FileNotFoundError
-        If ``checkpoint`` is no folder of a model.
     ValueError
         If the model is for stereo, or its text encoder is as wide as its decoder, with no projection between.
     """
-    checkpoint, folder = Path(checkpoint), Path(folder)
-    if not (checkpoint / "config.json").is_file():
-        raise FileNotFoundError(f"{checkpoint / 'config.json'} is missing: give the folder of a MusicGen.")
-    model = MusicgenForConditionalGeneration.from_pretrained(checkpoint, dtype=torch.float32)
-    if model.config.decoder.audio_channels != 1:
-        raise ValueError(f"{checkpoint} holds a model for stereo: only mono models are exported.")
+    folder = Path(folder)
+    channels, width = model.config.decoder.audio_channels, model.config.decoder.hidden_size
+    if channels != 1:
+        raise ValueError(f"The model has {channels} channels: only mono models are exported.")
     if not hasattr(model, "enc_to_dec_proj"):
         raise ValueError(
-            f"{checkpoint} has text states as wide as the decoder, {model.config.decoder.hidden_size}, and no "
-            "projection between them; audiocraft expects one. Only models with enc_to_dec_proj are exported."
+            f"The model has text states as wide as its decoder, {width}, and no projection between them; audiocraft "
+            "expects one. Only models with enc_to_dec_proj are exported."
         )
     folder.mkdir(parents=True, exist_ok=True)
     codec = {"compression_model": "transformers", "transformers": plain(model.config.audio_encoder)}
     for name, config, state in (
         (LANGUAGE_MODEL, language_model_config(model, seconds), language_model_state(model)),
-        (CODEC, codec, dict(model.audio_encoder.state_dict())),
+        (CODEC, codec, model.audio_encoder.state_dict()),
     ):
-        written = {"xp.cfg": OmegaConf.to_yaml(OmegaConf.create(config)), "best_state": state}
+        weights = {key: weight.float() if weight.is_floating_point() else weight for key, weight in state.items()}
+        written = {"xp.cfg": OmegaConf.to_yaml(OmegaConf.create(config)), "best_state": weights}
         torch.save({**written, "version": audiocraft.__version__, "exported": True}, folder / name)
-    AutoTokenizer.from_pretrained(checkpoint).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def load_audiocraft(folder: str | Path) -> MusicGen:

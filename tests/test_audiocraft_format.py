@@ -79,7 +79,11 @@ def folders(request, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp(request.param)
     untrained(request.param, folder / "transformers")
-    export_audiocraft(folder / "transformers", folder / "audiocraft", seconds=2)
+    model = MusicgenForConditionalGeneration.from_pretrained(folder / "transformers")
+    assert model.dtype == torch.float16
+    tokenizer = AutoTokenizer.from_pretrained(folder / "transformers")
+    export_audiocraft(model, tokenizer, folder / "audiocraft", seconds=2)
+    assert model.dtype == torch.float16
     return folder / "transformers", folder / "audiocraft"
 
 
@@ -266,14 +270,15 @@ def test_damaged_file_is_named(damaged, name, content):
 
 
 @OURS
-def test_what_cannot_be_exported_is_refused(folders, tmp_path):
+def test_what_cannot_be_exported_is_refused(folders, tokenizer, tmp_path):
     from musiclang.audiocraft_format import export_audiocraft
 
-    with pytest.raises(FileNotFoundError, match=r"config\.json is missing: give the folder of a MusicGen"):
-        export_audiocraft(tmp_path / "nothing", tmp_path / "out")
     model = MusicgenForConditionalGeneration.from_pretrained(folders[0])
     model.config.decoder.audio_channels = 2
-    model.save_pretrained(tmp_path / "stereo")
-    with pytest.raises(ValueError, match="a model for stereo: only mono models are exported"):
-        export_audiocraft(tmp_path / "stereo", tmp_path / "out")
+    with pytest.raises(ValueError, match="2 channels: only mono models are exported"):
+        export_audiocraft(model, tokenizer, tmp_path / "out")
+    model.config.decoder.audio_channels = 1
+    del model.enc_to_dec_proj
+    with pytest.raises(ValueError, match=f"text states as wide as its decoder, {WIDTH}, and no projection"):
+        export_audiocraft(model, tokenizer, tmp_path / "out")
     assert not (tmp_path / "out").exists()
