@@ -36,6 +36,15 @@ FENCE = re.compile(r"^(`{3,})(?P<directive>\{)?[^\n]*\n(?P<inside>.*?)^\1$", re.
 # What the book was asked to be made with; the first two make and run it.
 PACKAGES = ("torch", "torchaudio", "transformers", "laion_clap", "audiocraft", "librosa", "datasets", "matplotlib")
 IMPORT = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
+NOTATION = "book/appendices/notation.md"
+FORMULA = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
+WRITTEN_OUT = re.compile(r"\\(?:text|mathrm|operatorname|begin|end)\s*\{[^{}]*\}")
+GREEK = (
+    "alpha|beta|gamma|delta|epsilon|varepsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|upsilon|phi|"
+    "varphi|chi|psi|omega|Gamma|Delta|Theta|Lambda|Xi|Pi|Sigma|Upsilon|Phi|Psi|Omega|ell"
+)
+SYMBOL = re.compile(rf"(\\math(?:bf|cal|bb)\{{\w\}}|\\(?:{GREEK})(?![A-Za-z]))|\\[A-Za-z]+|([A-Za-z])")
+SYMBOL_ROW = re.compile(r"^\| (\$.+?\$) \| .+ \| (.+) \|$", re.MULTILINE)
 
 
 def contents(root: Path) -> set[str]:
@@ -219,6 +228,36 @@ def importers(root: Path) -> dict[str, list[str]]:
 def package_problems(root: Path) -> list[str]:
     """Packages that the book was asked to be made with, and that no notebook imports."""
     return [f"no notebook imports {package}" for package, names in importers(root).items() if not names]
+
+
+def symbols(formula: str) -> set[str]:
+    """Return the letters of a formula in TeX: Greek ones, those set in a special type, and single Latin ones.
+
+    Names that are written out, such as ``\\text{softmax}``, and hats, primes and operators are left out.
+    """
+    found = SYMBOL.findall(WRITTEN_OUT.sub(" ", formula))
+    return {special or latin for special, latin in found} - {""}  # an operator is neither
+
+
+def notation_problems(root: Path) -> list[str]:
+    """Letters of displayed formulas that the table of notation lacks for their page, and the other way round."""
+    notation = root / NOTATION
+    text = notation.read_text(encoding="utf-8")
+    targets = dict(re.findall(r"^\[(.+)\]: (\S+)$", text, re.MULTILINE))
+    listed, problems = {}, []
+    for letters, pages in SYMBOL_ROW.findall(text):
+        for name in re.findall(r"\[([^\]]+)\]", pages):
+            if name in targets:
+                page = (notation.parent / targets[name]).resolve()
+                listed.setdefault(page, set()).update(symbols(letters))
+            else:
+                problems.append(f"{NOTATION}: no address for [{name}]")
+    used = {path.resolve(): set().union(*map(symbols, FORMULA.findall(text_of(path)))) for path in page_files(root)}
+    for page in sorted(used.keys() | listed.keys()):
+        in_page, in_table = used.get(page, set()), listed.get(page, set())
+        problems += [f"{NOTATION} lacks {symbol}, which stands in {page}" for symbol in sorted(in_page - in_table)]
+        problems += [f"{NOTATION} says that {symbol} stands in {page}" for symbol in sorted(in_table - in_page)]
+    return problems
 
 
 def page_solutions(root: Path) -> list[tuple[Path, Path | None, str]]:

@@ -18,6 +18,7 @@ RULES = [
     source.lesson_problems,
     source.budget_problems,
     source.package_problems,
+    source.notation_problems,
 ]
 
 
@@ -181,6 +182,21 @@ BREAKS = {
         source.package_problems,
         lambda root: [path.unlink() for path in (root / "notebooks").rglob("musicgen.ipynb")],
         "no notebook imports audiocraft",
+    ),
+    "letter that the table of notation lacks": (
+        source.notation_problems,
+        lambda root: edit(root, PAGE, "$$\n", "$$\n\\mathbf{z}_{\\text{new}} + "),
+        r"lacks \mathbf{z}, which stands in",
+    ),
+    "letter that no formula of the page has": (
+        source.notation_problems,
+        lambda root: edit(root, source.NOTATION, r"| $\pi$ |", r"| $\pi$, $\Omega$ |"),
+        r"says that \Omega stands in",
+    ),
+    "notation with a page of no address": (
+        source.notation_problems,
+        lambda root: edit(root, source.NOTATION, "[codecs]:", "[codec]:"),
+        "no address for [codecs]",
     ),
     "another set-up cell": (
         source.notebook_problems,
