@@ -129,7 +129,9 @@ def test_core_path_leads_on(page):
     (following,) = page(CORE).select(".path-next")
     assert following.text == "Next on the core path: Cells"
     assert following.a["href"] == "../../notebooks/part/cells.html"
-    assert page(NEXT).select(".path-next") == page(DEEPER).select(".path-next") == []
+    (ending,) = page(NEXT).select(".path-next")
+    assert ending.text == "The core path ends here: other ways"
+    assert page(DEEPER).select(".path-next") == []
 
 
 @pytest.mark.parametrize("name", [CORE, DEEPER, "book/intro"])

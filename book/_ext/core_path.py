@@ -1,7 +1,7 @@
 """Sphinx extension: mark the pages of the core path, which ``book/data/paths.yml`` lists in order.
 
 - Under the title of each lesson stands "Core path, 3 of 9", which links to the page about the paths, or "Deeper".
-- At the end of a page of the core path stands a link to the next one on it.
+- At the end of a page of the core path stands a link to the next one on it, and at its last page one to the paths.
 - In the contents of the sidebar a symbol stands behind each page of the core path, with words for a screen reader.
 """
 
@@ -73,7 +73,9 @@ class MarkPath(SphinxPostTransform):
         words = f"{SYMBOL} Core path, {path.index(name) + 1} of {len(path)}" if name in path else "Deeper"
         section = title.parent
         section.insert(section.index(title) + 1, self.line("path-mark", "", PAGE, words))
-        if name in path[:-1]:
+        if name == path[-1]:
+            self.document.append(self.line("path-next", "The core path ends here: ", PAGE, "other ways"))
+        elif name in path:
             following = path[path.index(name) + 1]
             next_title = self.env.titles[following].astext()
             self.document.append(self.line("path-next", "Next on the core path: ", following, next_title))
