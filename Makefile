@@ -31,13 +31,13 @@ endif
 	$(PY) -m pip install --requirement requirements.txt
 	$(PY) -m pip install --no-deps --requirement requirements-nodeps.txt
 	$(PY) -m pip install --no-deps --editable .
-	$(PY) -m musiclang.environment --mend
+	$(PY) -m musicwords.environment --mend
 	touch $@
 
 environment: $(READY)  ## make the Python environment in .venv (TORCH=cpu: without CUDA)
 
 check-env: $(READY)  ## say what works here ([OK]) and what does not ([FAIL]), with the mend
-	$(PY) -m musiclang.environment
+	$(PY) -m musicwords.environment
 
 book: $(READY)  ## execute all notebooks and build the book
 	$(BUILD)
@@ -70,22 +70,22 @@ repo-url: $(READY)  ## make URL=... the address of the repository in config and 
 	$(PY) book/_ext/repository.py "$(URL)"
 
 clips: $(READY)  ## make the clips again from scores, sound fonts and recordings (see recipes/)
-	$(PY) recipes/clips.py --output musiclang/data/clips
+	$(PY) -m recipes.music.clips --output musicwords/data/clips
 
 checkpoints: $(READY)  ## train the mini checkpoints again, hours of work; can be interrupted (see recipes/)
 	$(PY) -m pip install --quiet --requirement recipes/requirements.txt
 	$(PY) -m pip install --quiet --no-deps --requirement recipes/requirements-nodeps.txt
-	cd recipes && $(abspath $(PY)) -m corpus
-	cd recipes && $(abspath $(PY)) -m corpus.table
-	cd recipes && $(abspath $(PY)) -m clap
-	cd recipes && $(abspath $(PY)) -m captioner
-	cd recipes && $(abspath $(PY)) -m codec
-	cd recipes && $(abspath $(PY)) -m prompt_encoder
-	cd recipes && $(abspath $(PY)) -m musicgen
-	cd recipes && $(abspath $(PY)) -m diffusion
-	cd recipes && $(abspath $(PY)) -m evaluate_generation.settings musicgen
-	cd recipes && $(abspath $(PY)) -m evaluate_generation.settings diffusion
-	cd recipes && $(abspath $(PY)) -m evaluate_generation
+	$(PY) -m recipes.corpus
+	$(PY) -m recipes.corpus.table
+	$(PY) -m recipes.clap
+	$(PY) -m recipes.captioner
+	$(PY) -m recipes.codec
+	$(PY) -m recipes.prompt_encoder
+	$(PY) -m recipes.musicgen
+	$(PY) -m recipes.diffusion
+	$(PY) -m recipes.evaluate_generation.settings musicgen
+	$(PY) -m recipes.evaluate_generation.settings diffusion
+	$(PY) -m recipes.evaluate_generation
 
 clean:  ## delete the built book; .venv stays
 	rm -rf $(BOOK_OUTPUT)/_build

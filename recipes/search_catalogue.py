@@ -20,11 +20,12 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from audio_catalogue.audio import Unreadable, Windows
-from audio_catalogue.embedder import Embedder, find_checkpoint
-from audio_catalogue.manifest import read_manifest
-from audio_catalogue.search import search
-from audio_catalogue.table import Refused
+
+from recipes.catalog.audio import Unreadable, Windows
+from recipes.catalog.embedder import Embedder, find_checkpoint
+from recipes.catalog.manifest import read_manifest
+from recipes.catalog.search import search
+from recipes.catalog.table import Refused
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -89,7 +90,7 @@ def embed_query(options: argparse.Namespace, manifest: dict) -> np.ndarray:
 
 
 def text_embedding(embedder: Embedder, text: str) -> np.ndarray:
-    from musiclang.inputs import check_texts
+    from musicwords.inputs import check_texts
 
     check_texts([text], embedder.processor)
     return embedder.texts([text])[0]

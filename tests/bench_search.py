@@ -1,6 +1,6 @@
 """Measure search in up to a million vectors, and embedding with Ray: ``python tests/bench_search.py``.
 
-Writes ``search.csv``, ``disk.csv`` and ``embedding.csv`` to ``musiclang/data/benchmarks``, where the notebook on
+Writes ``search.csv``, ``disk.csv`` and ``embedding.csv`` to ``musicwords/data/benchmarks``, where the notebook on
 scaling reads them. Vectors and workers are made by what the notebook itself defines. Search in memory is timed in
 seconds of the processor on one thread, so that other work on the machine disturbs little; what reads from a disk and
 the throughput of the workers are timed by the clock, so that nothing else should run then. All sizes take about ten
@@ -28,11 +28,11 @@ import pyarrow.parquet as pq
 from conftest import ROOT
 from threadpoolctl import threadpool_limits
 
-import musiclang
-from musiclang.clips import load_audio
+import musicwords
+from musicwords.clips import load_audio
 
 NOTEBOOK = ROOT / "notebooks" / "retrieval" / "scaling.ipynb"
-RESULTS = Path(musiclang.__file__).parent / "data" / "benchmarks"
+RESULTS = Path(musicwords.__file__).parent / "data" / "benchmarks"
 SIZES = (10_000, 100_000, 1_000_000)
 K = 10
 QUERIES = 1000  # of each kind; settings are chosen by one half, and reported on the other
@@ -327,7 +327,7 @@ def write_vectors(corpus: Path) -> None:
     import torch
     from transformers import ClapModel, ClapProcessor
 
-    from musiclang.corpus import CORPUS
+    from musicwords.corpus import CORPUS
 
     model = ClapModel.from_pretrained(RESULTS.parent / "checkpoints" / "clap").eval().requires_grad_(False)
     processor = ClapProcessor.from_pretrained(RESULTS.parent / "checkpoints" / "clap")

@@ -28,7 +28,7 @@ def offline(log: Path, *python_path: Path) -> dict[str, str]:
     variables = {
         "PYTHONPATH": os.pathsep.join(map(str, folders)),
         "NETWORK_LOG": str(log),
-        "MUSICLANG_TIER": "mini",
+        "MUSICWORDS_TIER": "mini",
     }
     return os.environ | variables
 
@@ -43,14 +43,6 @@ def build_command(output: Path) -> list[str]:
 def build(root: Path, output: Path, log: Path) -> subprocess.CompletedProcess:
     """Build the book of ``root`` without a network."""
     return subprocess.run(build_command(output), cwd=root, env=offline(log), capture_output=True, text=True)
-
-
-@pytest.fixture(scope="module")
-def recipes() -> Iterator[None]:
-    """The modules of the recipes can be imported."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "recipes")
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PARTS = ("On this page", "## Try it yourself", "## Summary", "## Where it breaks", "## Further reading")
 FEWEST_EXERCISES = 2
 SHORTEST_ALT = 30  # characters: a sentence, not a label
-LARGEST_FILE = 1_000_000  # bytes, outside of musiclang/data
+LARGEST_FILE = 1_000_000  # bytes, outside of musicwords/data
 MOST_WORDS = 2_500  # of a page, without code, formulas and solutions
 LONGEST_CELL = 25  # lines
 CORE = {"cells": 55, "lines": 450, "minutes": 45}  # of a notebook, without solutions and cells that glue
@@ -283,9 +283,9 @@ def page_code(root: Path) -> dict[Path, str]:
 
 
 def size_problems(root: Path, files: list[Path]) -> list[str]:
-    """Files over 1 MB outside of ``musiclang/data``."""
+    """Files over 1 MB outside of ``musicwords/data``."""
     return [
         f"{path} has {(root / path).stat().st_size / 1e6:.1f} MB"
         for path in files
-        if not path.is_relative_to("musiclang/data") and (root / path).stat().st_size > LARGEST_FILE
+        if not path.is_relative_to("musicwords/data") and (root / path).stat().st_size > LARGEST_FILE
     ]

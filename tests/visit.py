@@ -92,6 +92,9 @@ def transferred(response) -> int:
     return len(gzip.compress(response.body()) if is_text else response.body())
 
 
+PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
 class Visit:
     """A page in a browser, with every request it made and every error or warning it reported."""
 
@@ -106,6 +109,7 @@ class Visit:
         self.page.on("console", self.hear)
         self.page.on("response", self.weigh)
         self.page.goto(f"{site}/{name}", wait_until="networkidle")
+        self.page.evaluate(PAINTED)  # before the first picture Chromium drops keys and clicks
 
     def hear(self, message) -> None:
         if message.type in ("error", "warning"):

@@ -7,7 +7,7 @@
     One sentence on what to listen for.
     :::
 
-The name is one of those in ``musiclang/data/clips/metadata.jsonl``. Without a label the title of the clip is shown.
+The name is one of those in ``musicwords/data/clips/metadata.jsonl``. Without a label the title of the clip is shown.
 The sentence may hold links and terms, and may be missing. Clips that follow each other stand side by side.
 """
 
@@ -23,7 +23,7 @@ class Player(nodes.General, nodes.Element):
 
 
 class Clip(SphinxDirective):
-    """Show a clip as ``musiclang.listen`` does in a notebook."""
+    """Show a clip as ``musicwords.listen`` does in a notebook."""
 
     required_arguments = 1
     option_spec = {"label": directives.unchanged_required}  # noqa: RUF012 -- docutils asks for a plain attribute
@@ -32,8 +32,8 @@ class Clip(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the player, or warn of a name that is no clip."""
         # Imported here, since it takes seconds and most builds of a page show no clip.
-        from musiclang.clips import load_audio, load_clips
-        from musiclang.listen import ROW, Sound, player
+        from musicwords.clips import load_audio, load_clips
+        from musicwords.listen import ROW, Sound, player
 
         name, clips = self.arguments[0], {clip["name"]: clip for clip in load_clips()}
         if name not in clips:

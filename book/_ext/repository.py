@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CONFIG_LINE = re.compile(r"^(repository:\n  url: )(\S+)$", re.MULTILINE)
-NOTEBOOK_URL = re.compile(r"(musiclang @ git\+)([^\"'\\\s]+)")
+NOTEBOOK_URL = re.compile(r"(musicwords @ git\+)([^\"'\\\s]+)")
 GITHUB = re.compile(r"(?:https://|ssh://git@|git@)github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
 
 

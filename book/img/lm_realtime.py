@@ -31,7 +31,7 @@ def stream(piece: float) -> tuple[list[tuple[float, float]], float]:
 
 def main() -> None:
     """Write the figure beside this file."""
-    plt.style.use("musiclang.figures")
+    plt.style.use("musicwords.figures")
     plt.rcParams["font.size"] = 14
     ways = {
         "a whole clip, frame by frame": clip(LENGTH * RATE),

@@ -37,7 +37,7 @@ def best_tokens_each(compute, fit):
 
 def main() -> None:
     """Write the figure beside this file."""
-    plt.style.use("musiclang.figures")
+    plt.style.use("musicwords.figures")
     plt.rcParams["font.size"] = 14
     blue, green, orange = "#0072B2", "#007A5A", "#D55E00"
     fig, (upper, lower) = plt.subplots(2, 1, figsize=(6, 7.4))

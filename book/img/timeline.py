@@ -43,7 +43,7 @@ def main() -> None:
     here = Path(__file__).parent
     with (here / "timeline.csv").open(encoding="utf-8") as file:
         table = sorted(csv.DictReader(file), key=lambda entry: when(entry["date"]))
-    plt.style.use("musiclang.figures")
+    plt.style.use("musicwords.figures")
     plt.rcParams["font.size"] = 10.5  # points: 14 pixels
     inch = (END - START) / WIDTH  # years
     letter, gap = 0.085 * inch, 0.12 * inch  # the width of a letter, generously, and the space beside a point

@@ -1,8 +1,7 @@
 """Train, export and evaluate the captioner. Each step is skipped where its result is there; run again to go on.
 
-cd recipes
-python -m corpus && python -m corpus.table && python -m clap    # first: the corpus and the CLAP
-python -m captioner
+python -m recipes.corpus && python -m recipes.corpus.table && python -m recipes.clap    # first: the corpus and the CLAP
+python -m recipes.captioner
 """
 
 import argparse
@@ -10,18 +9,17 @@ import json
 import shutil
 from pathlib import Path
 
-from clap.features import read_records
-from corpus.files import write_text
-
-from captioner.card import write_card
-from captioner.evaluate import evaluate, write_floor
-from captioner.export import enter, export
-from captioner.features import pooled_features
-from captioner.texts import corpus_tokenizer
-from captioner.training import Trainer
+from recipes.captioner.card import write_card
+from recipes.captioner.evaluate import evaluate, write_floor
+from recipes.captioner.export import enter, export
+from recipes.captioner.features import pooled_features
+from recipes.captioner.texts import corpus_tokenizer
+from recipes.captioner.training import Trainer
+from recipes.clap.features import read_records
+from recipes.common.files import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKPOINTS = ROOT / "musiclang" / "data" / "checkpoints"
+CHECKPOINTS = ROOT / "musicwords" / "data" / "checkpoints"
 
 
 def main() -> None:

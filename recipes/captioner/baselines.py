@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from random import Random
 
 import numpy as np
-from captions import caption
-from captions.lexicon import DRUMS
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import MultiLabelBinarizer, StandardScaler
+
+from recipes.captions import caption
+from recipes.captions.lexicon import DRUMS
 
 CLASSES = ("percussion", "tempo_class", "mode", "texture", "idiom", "dynamics",
            "articulation", "register", "room", "meter")  # fmt: skip

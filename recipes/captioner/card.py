@@ -4,12 +4,11 @@ import csv
 from pathlib import Path
 from string import Template
 
-from cards import table
-from corpus.plan import SIZES
-
-from captioner import training
-from captioner.evaluate import KINDS, REFERENCES, STYLES
-from captioner.metrics import ATTRIBUTES
+from recipes.captioner import training
+from recipes.captioner.evaluate import KINDS, REFERENCES, STYLES
+from recipes.captioner.metrics import ATTRIBUTES
+from recipes.common.cards import table
+from recipes.corpus.plan import SIZES
 
 METRICS = ("BLEU-4", "ROUGE-L", "METEOR", "CIDEr")
 SETS = {
@@ -33,7 +32,7 @@ apart in a book.
 
 ```python
 from transformers import AutoTokenizer, GPT2LMHeadModel
-from musiclang.captioner import PrefixMapping, generate_captions
+from musicwords.captioner import PrefixMapping, generate_captions
 
 model, tokenizer = GPT2LMHeadModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
 mapping = PrefixMapping.from_pretrained(folder / "mapping")

@@ -8,15 +8,15 @@ from random import Random
 
 import numpy as np
 import torch
-from captions import Question, captions, questions
-from captions.grammar import statable
-from captions.questions import ATTRIBUTES as ASKED
-from corpus.texts import HELD_OUT_WORDING as SETS
 
-from captioner.baselines import Nearest, Template, describe
-from captioner.export import load
-from captioner.metrics import interval, overlap, truth
-from musiclang.captioner import generate_captions, option_log_likelihoods
+from musicwords.captioner import generate_captions, option_log_likelihoods
+from recipes.captioner.baselines import Nearest, Template, describe
+from recipes.captioner.export import load
+from recipes.captioner.metrics import interval, overlap, truth
+from recipes.captions import Question, captions, questions
+from recipes.captions.grammar import statable
+from recipes.captions.questions import ATTRIBUTES as ASKED
+from recipes.corpus.texts import HELD_OUT_WORDING as SETS
 
 STYLES = ("plain", "rich")
 REFERENCES = 4  # of each clip

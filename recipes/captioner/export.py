@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import torch
-from registration import register
 from transformers import GPT2LMHeadModel, GPT2Tokenizer
 
-from musiclang.captioner import PrefixMapping
+from musicwords.captioner import PrefixMapping
+from recipes.common.registration import register
 
 
 def export(model: GPT2LMHeadModel, mapping: PrefixMapping, tokenizer: GPT2Tokenizer, curve: Path, folder: Path) -> None:

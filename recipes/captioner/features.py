@@ -4,10 +4,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from clap.audio_tower import embed_mels
-from clap.features import log_mels
-from corpus.files import write_array
 from transformers import ClapModel
+
+from recipes.clap.audio_tower import embed_mels
+from recipes.clap.features import log_mels
+from recipes.common.files import write_array
 
 
 def pooled_features(
@@ -26,7 +27,7 @@ def pooled_features(
     """
     weights = clap / "model.safetensors"
     if not weights.is_file():
-        raise FileNotFoundError(f"There is no {weights}: train the CLAP first, with python -m clap")
+        raise FileNotFoundError(f"There is no {weights}: train the CLAP first, with python -m recipes.clap")
     path = work / f"embeddings-{sha256(weights.read_bytes()).hexdigest()[:12]}.npy"
     if not path.is_file():
         model = ClapModel.from_pretrained(clap).eval()

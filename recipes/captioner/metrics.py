@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 import sacrebleu
-from captions import parse
-from captions.matching import facts, stated, unknown
 from nltk.stem.porter import PorterStemmer
 from nltk.translate.meteor_score import meteor_score
 from pycocoevalcap.cider.cider import Cider
 from rouge_score.rouge_scorer import RougeScorer
 
-from musiclang.ranking import summarize
+from musicwords.ranking import summarize
+from recipes.captions import parse
+from recipes.captions.matching import facts, stated, unknown
 
 ATTRIBUTES = ("instruments", "families", "tempo_class", "percussion", "mode", "texture", "idiom", "dynamics",
               "articulation", "register", "room", "meter")  # fmt: skip

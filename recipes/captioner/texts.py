@@ -7,13 +7,13 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from captions import STYLES, caption, questions
-from corpus.texts import MOODS, NEGATIONS
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tqdm import tqdm
 from transformers import GPT2Tokenizer
 
-from musiclang.captioner import ANSWER, END, PAD, QUESTION, question_prompt
+from musicwords.captioner import ANSWER, END, PAD, QUESTION, question_prompt
+from recipes.captions import STYLES, caption, questions
+from recipes.corpus.texts import MOODS, NEGATIONS
 
 VOCABULARY = 2_000  # tokens at most
 CAPTIONS, QUESTIONS = 5, 5  # of each clip, to train it on

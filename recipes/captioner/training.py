@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from batching import by_length
-from corpus.files import write_rows, write_state
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
-from captioner.metrics import judge
-from captioner.texts import CONTEXT, Example, draw
-from musiclang.captioner import PrefixMapping, generate_captions, log_likelihoods
+from musicwords.captioner import PrefixMapping, generate_captions, log_likelihoods
+from recipes.captioner.metrics import judge
+from recipes.captioner.texts import CONTEXT, Example, draw
+from recipes.common.batching import by_length
+from recipes.common.files import write_rows, write_state
 
 LAYERS, HEADS, WIDTH = 4, 4, 256
 PREFIX, HIDDEN = 8, 512

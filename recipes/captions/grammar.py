@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from musiclang.matching import MOODS
+from musicwords.matching import MOODS
 
 from .lexicon import (
     BOWED,

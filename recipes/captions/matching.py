@@ -1,6 +1,6 @@
 """Which clips a caption is true of: for losses with several positives, oracles and scores.
 
-What a caption states, and the facts of a clip, stand in ``musiclang.matching``. Here the grammar says which attributes
+What a caption states, and the facts of a clip, stand in ``musicwords.matching``. Here the grammar says which attributes
 a caption may state, and what a record leaves open is told from what is not true.
 """
 
@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-import musiclang.matching
-from musiclang.matching import Fact, fact_table, stated
+import musicwords.matching
+from musicwords.matching import Fact, fact_table, stated
 
 from .grammar import statable
 
 
 def facts(attributes: Mapping[str, object]) -> frozenset[Fact]:
     """Return all that a caption of the grammar could truly state of a clip, as (attribute, value) pairs."""
-    return musiclang.matching.facts(statable(attributes))
+    return musicwords.matching.facts(statable(attributes))
 
 
 def unknown(attributes: Mapping[str, object]) -> frozenset[str]:

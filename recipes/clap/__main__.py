@@ -1,8 +1,7 @@
 """Train, export and evaluate the mini CLAP. Each step is skipped where its result is there; run again to go on.
 
-cd recipes
-python -m corpus && python -m corpus.table    # first: the corpus and musicnn's embeddings of it
-python -m clap
+python -m recipes.corpus && python -m recipes.corpus.table    # first: the corpus and musicnn's embeddings of it
+python -m recipes.clap
 """
 
 import argparse
@@ -11,18 +10,18 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from corpus.files import write_text
 
-from clap.alignment import align, assembled
-from clap.audio_tower import Trainer
-from clap.card import write_card
-from clap.evaluate import evaluate, write_csv
-from clap.export import enter, export
-from clap.features import log_mels, read_records
-from clap.text_tower import distill, load
+from recipes.clap.alignment import align, assembled
+from recipes.clap.audio_tower import Trainer
+from recipes.clap.card import write_card
+from recipes.clap.evaluate import evaluate, write_csv
+from recipes.clap.export import enter, export
+from recipes.clap.features import log_mels, read_records
+from recipes.clap.text_tower import distill, load
+from recipes.common.files import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKPOINTS = ROOT / "musiclang" / "data" / "checkpoints"
+CHECKPOINTS = ROOT / "musicwords" / "data" / "checkpoints"
 
 
 def main() -> None:

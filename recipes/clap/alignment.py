@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from captions.matching import comparison
-from corpus.files import write_array, write_rows
 from torch import nn
 from torch.nn import functional as F
 from transformers import ClapConfig, ClapModel
 from transformers.models.clap.modeling_clap import ClapAudioModel, ClapTextModel
 
-from clap.audio_tower import EMBEDDING, augmented, pooled_features
-from clap.features import Texts
-from clap.text_tower import encode, load
+from recipes.captions.matching import comparison
+from recipes.clap.audio_tower import EMBEDDING, augmented, pooled_features
+from recipes.clap.features import Texts
+from recipes.clap.text_tower import encode, load
+from recipes.common.files import write_array, write_rows
 
 CAPTIONS = 6  # of each clip
 COPIES = 3  # of each clip, each augmented in another way, and the clip as it is

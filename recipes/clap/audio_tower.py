@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from captions.matching import Facts
-from corpus.files import write_rows, write_state
 from torch import nn
 from torch.nn import functional as F
 from transformers import ClapAudioConfig, ClapModel
 from transformers.models.clap.modeling_clap import ClapAudioModel
+
+from recipes.captions.matching import Facts
+from recipes.common.files import write_rows, write_state
 
 EMBEDDING = 512
 AUDIO = dict(

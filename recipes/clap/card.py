@@ -4,13 +4,12 @@ import csv
 from pathlib import Path
 from string import Template
 
-from cards import table
-from corpus.plan import EMBEDDED, SIZES
-
-from clap.alignment import CAPTIONS
-from clap.audio_tower import EMBEDDING
-from clap.evaluate import HEAD_CAPTIONS, SEEDS
-from clap.text_tower import DEFINITIONS, LAYERS, LONGEST, VOCABULARY
+from recipes.clap.alignment import CAPTIONS
+from recipes.clap.audio_tower import EMBEDDING
+from recipes.clap.evaluate import HEAD_CAPTIONS, SEEDS
+from recipes.clap.text_tower import DEFINITIONS, LAYERS, LONGEST, VOCABULARY
+from recipes.common.cards import table
+from recipes.corpus.plan import EMBEDDED, SIZES
 
 METHODS = ("chance", "tag text", "linear map, musicnn to MiniLM", "tutorial's heads on our encoders",
            "better heads, frozen embeddings", "clap", "attribute oracle")  # fmt: skip

@@ -7,23 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from captions import novelty
-from captions.matching import Matcher
-from corpus.files import write_array
-from corpus.table import embedded, tagged
-from corpus.texts import HELD_OUT_WORDING as SETS
-from corpus.texts import captions_of
 from sentence_transformers import SentenceTransformer
 from transformers import ClapModel, ClapProcessor
 
-from clap import heads
-from clap.alignment import CAPTIONS
-from clap.audio_tower import embed_mels
-from clap.features import Texts
-from clap.zero_shot import CLASSES, TEMPLATES, label
-from musiclang.checkpoints import checkpoint
-from musiclang.musicnn import Musicnn
-from musiclang.ranking import chance, score_queries, summarize
+from musicwords.checkpoints import checkpoint
+from musicwords.musicnn import Musicnn
+from musicwords.ranking import chance, score_queries, summarize
+from recipes.captions import novelty
+from recipes.captions.matching import Matcher
+from recipes.clap import heads
+from recipes.clap.alignment import CAPTIONS
+from recipes.clap.audio_tower import embed_mels
+from recipes.clap.features import Texts
+from recipes.clap.zero_shot import CLASSES, TEMPLATES, label
+from recipes.common.files import write_array
+from recipes.corpus.table import embedded, tagged
+from recipes.corpus.texts import HELD_OUT_WORDING as SETS
+from recipes.corpus.texts import captions_of
 
 SEEDS = (0, 1, 2)
 HEAD_CAPTIONS = 4  # of each training clip

@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 
 import torch
-from registration import register
 from transformers import BertTokenizer, ClapModel, ClapProcessor
 
-from clap.features import feature_extractor
-from clap.text_tower import LONGEST
+from recipes.clap.features import feature_extractor
+from recipes.clap.text_tower import LONGEST
+from recipes.common.registration import register
 
 PUBLISHED = {  # what the full tier loads under the same name
     "repository": "laion/larger_clap_music",

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from captions import Caption
-from captions.matching import Facts, stated
-from corpus.parallel import in_chunks
-from corpus.texts import captions_of
+
+from recipes.captions import Caption
+from recipes.captions.matching import Facts, stated
+from recipes.common.parallel import in_chunks
+from recipes.corpus.texts import captions_of
 
 SAMPLE_RATE = 16_000
 MELS = 128
@@ -80,5 +81,5 @@ def read_records(corpus: Path) -> list[dict]:
     """
     listing = corpus / "corpus.jsonl"
     if not listing.is_file():
-        raise FileNotFoundError(f"There is no {listing}: render the corpus first, with python -m corpus")
+        raise FileNotFoundError(f"There is no {listing}: render the corpus first, with python -m recipes.corpus")
     return [json.loads(line) for line in listing.read_text(encoding="utf-8").splitlines()]

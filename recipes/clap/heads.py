@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from captions.matching import comparison
 from sklearn.linear_model import Ridge
 from torch import nn
 from torch.nn import functional as F
 
-from clap.alignment import rarity, several_positives
+from recipes.captions.matching import comparison
+from recipes.clap.alignment import rarity, several_positives
 
 
 @dataclass

@@ -12,8 +12,6 @@ from random import Random
 
 import numpy as np
 import torch
-from batching import by_length
-from corpus.files import write_array, write_rows
 from sentence_transformers import SentenceTransformer
 from torch import nn
 from torch.nn import functional as F
@@ -21,8 +19,10 @@ from tqdm import tqdm
 from transformers import BertTokenizer, ClapTextConfig
 from transformers.models.clap.modeling_clap import ClapTextModel
 
-from clap.features import Texts
-from musiclang.checkpoints import checkpoint
+from musicwords.checkpoints import checkpoint
+from recipes.clap.features import Texts
+from recipes.common.batching import by_length
+from recipes.common.files import write_array, write_rows
 
 WORDNET = Path("/usr/share/wordnet")  # Debian's wordnet-base
 LAYERS = (0, 2, 5)  # of MiniLM

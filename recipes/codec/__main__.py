@@ -1,8 +1,7 @@
 """Train, export and evaluate the codec. Each step is skipped where its result is there; run again to go on.
 
-cd recipes
-python -m corpus    # first: the corpus
-python -m codec
+python -m recipes.corpus    # first: the corpus
+python -m recipes.codec
 """
 
 import argparse
@@ -10,18 +9,17 @@ import json
 import shutil
 from pathlib import Path
 
-from clap.features import read_records
-from corpus.files import write_text
-
-from codec.audio import samples
-from codec.card import write_card
-from codec.encode import encoded, latent_statistics
-from codec.evaluate import evaluate, write_csv
-from codec.export import enter, export
-from codec.training import Settings, Trainer
+from recipes.clap.features import read_records
+from recipes.codec.audio import samples
+from recipes.codec.card import write_card
+from recipes.codec.encode import encoded, latent_statistics
+from recipes.codec.evaluate import evaluate, write_csv
+from recipes.codec.export import enter, export
+from recipes.codec.training import Settings, Trainer
+from recipes.common.files import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKPOINTS = ROOT / "musiclang" / "data" / "checkpoints"
+CHECKPOINTS = ROOT / "musicwords" / "data" / "checkpoints"
 
 
 def main() -> None:

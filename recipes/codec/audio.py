@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from corpus.parallel import in_chunks
+
+from recipes.common.parallel import in_chunks
 
 SAMPLE_RATE = 16_000
 SECONDS = 10

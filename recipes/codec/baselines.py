@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 from scipy.signal import butter, sosfiltfilt
 
-from codec.audio import SAMPLE_RATE
+from recipes.codec.audio import SAMPLE_RATE
 
 CUTOFF = 2_000  # Hz
 MELS, WINDOW, HOP, ITERATIONS = 64, 1024, 320, 32  # of Griffin-Lim

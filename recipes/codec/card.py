@@ -4,14 +4,13 @@ import csv
 from pathlib import Path
 from string import Template
 
-from cards import table
-from corpus.plan import SIZES
-
-from codec.evaluate import HEARD, PROBES
-from codec.losses import SCALES
-from codec.metrics import NAMES
-from codec.training import Settings
-from musiclang.codec import SpectralCodecConfig
+from musicwords.codec import SpectralCodecConfig
+from recipes.codec.evaluate import HEARD, PROBES
+from recipes.codec.losses import SCALES
+from recipes.codec.metrics import NAMES
+from recipes.codec.training import Settings
+from recipes.common.cards import table
+from recipes.corpus.plan import SIZES
 
 SETS = {
     "test": "works that training never had",
@@ -35,7 +34,7 @@ no replacement for the published EnCodec.
 
 ```python
 from transformers import AutoFeatureExtractor, AutoModel
-import musiclang.codec  # makes AutoModel know the class
+import musicwords.codec  # makes AutoModel know the class
 
 codec, extractor = AutoModel.from_pretrained(folder).eval(), AutoFeatureExtractor.from_pretrained(folder)
 inputs = extractor(audio, sampling_rate=16_000, return_tensors="pt")  # audio: float, mono, 16 kHz

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from corpus.files import write_array
-from corpus.parallel import in_chunks
 
-from codec.audio import as_float
+from recipes.codec.audio import as_float
+from recipes.common.files import write_array
+from recipes.common.parallel import in_chunks
 
 
 @cache
@@ -16,7 +16,7 @@ def load(folder: Path):
     """The codec of a folder, in a worker."""
     import torch
 
-    from musiclang.codec import SpectralCodec
+    from musicwords.codec import SpectralCodec
 
     torch.set_num_threads(1)
     return SpectralCodec.from_pretrained(folder, dtype=torch.float32).eval()

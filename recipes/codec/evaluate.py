@@ -9,19 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from captions.lexicon import DRUMS
-from corpus.files import write_array, write_rows
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from codec.audio import SAMPLE_RATE, as_float, samples_of
-from codec.baselines import BASELINES
-from codec.metrics import NAMES, measures, mel_statistics
-from codec.training import perplexity
-from musiclang.codec import SpectralCodec
-from musiclang.ranking import summarize
+from musicwords.codec import SpectralCodec
+from musicwords.ranking import summarize
+from recipes.captions.lexicon import DRUMS
+from recipes.codec.audio import SAMPLE_RATE, as_float, samples_of
+from recipes.codec.baselines import BASELINES
+from recipes.codec.metrics import NAMES, measures, mel_statistics
+from recipes.codec.training import perplexity
+from recipes.common.files import write_array, write_rows
 
 SETS = {"test": 200, "font": 100, "recordings": 89}  # how many clips of each are drawn, at most
 HEARD = 6_000  # training clips that a probe learns from, at most

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import torch
-from registration import register
 from transformers import EncodecFeatureExtractor
 
-from musiclang.codec import SpectralCodec
+from musicwords.codec import SpectralCodec
+from recipes.common.registration import register
 
 PUBLISHED = {  # what the full tier loads under the same name
     "repository": "facebook/encodec_32khz",

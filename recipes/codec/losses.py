@@ -6,8 +6,8 @@ from functools import cache
 import librosa
 import torch
 
-from codec.audio import SAMPLE_RATE
-from musiclang.codec import frames
+from musicwords.codec import frames
+from recipes.codec.audio import SAMPLE_RATE
 
 FLOOR = 1e-3  # added to a mel band before the logarithm: quieter than this is silence
 LOWEST = 20.0  # Hz

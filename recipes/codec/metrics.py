@@ -4,8 +4,8 @@ import librosa
 import numpy as np
 import torch
 
-from codec.audio import SAMPLE_RATE
-from codec.losses import PILOT_SCALES, spectral_losses
+from recipes.codec.audio import SAMPLE_RATE
+from recipes.codec.losses import PILOT_SCALES, spectral_losses
 
 NAMES = ("log-mel L1", "chroma r", "onset r")
 SILENT = 1e-4  # standard deviations with a smaller product have no correlation

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from corpus.files import write_rows, write_state
 from torch import nn
 from vector_quantize_pytorch import ResidualVQ
 
-from codec.audio import SAMPLE_RATE, as_float
-from codec.losses import PILOT_SCALES, spectral_losses
-from musiclang.codec import SpectralCodec, SpectralCodecConfig
+from musicwords.codec import SpectralCodec, SpectralCodecConfig
+from recipes.codec.audio import SAMPLE_RATE, as_float
+from recipes.codec.losses import PILOT_SCALES, spectral_losses
+from recipes.common.files import write_rows, write_state
 
 SILENT_BIAS = -2.0  # of the decoder's log magnitudes before training
 DEAD = 0.2  # frames of a batch, on average; an entry with fewer is put elsewhere

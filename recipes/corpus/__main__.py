@@ -1,9 +1,8 @@
 """Render the corpus that the mini checkpoints are trained on.
 
-    cd recipes
-    python -m corpus                    # all of it, to build/corpus; run again to go on after an interruption
-    python -m corpus --share 0.01       # a part: the same clips, fewer of each split
-    python -m corpus --report           # only describe what is there
+    python -m recipes.corpus                    # all of it, to build/corpus; run again to go on after an interruption
+    python -m recipes.corpus --share 0.01       # a part: the same clips, fewer of each split
+    python -m recipes.corpus --report           # only describe what is there
 
 Writes ``clips/*.flac`` (16 kHz mono, 10 s) and ``corpus.jsonl``, a line a clip. After a change to the recipe give
 another folder: clips that are there are not made again.
@@ -14,12 +13,12 @@ import json
 import sys
 from pathlib import Path
 
-from corpus import recordings, render
-from corpus.build import clip_path, parsed_works, render_missing
-from corpus.files import write_text
-from corpus.plan import TRAINED_FONTS, UNHEARD_FONT, plan_all
-from corpus.report import report
-from corpus.splits import assign
+from recipes.common.files import write_text
+from recipes.corpus import recordings, render
+from recipes.corpus.build import clip_path, parsed_works, render_missing
+from recipes.corpus.plan import TRAINED_FONTS, UNHEARD_FONT, plan_all
+from recipes.corpus.report import report
+from recipes.corpus.splits import assign
 
 FOLDER = Path(__file__).parents[2] / "build" / "corpus"
 

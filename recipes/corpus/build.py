@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from functools import cache, partial
 from pathlib import Path
 
-from corpus import recordings, render, works
-from corpus.files import write_bytes
-from corpus.parallel import in_parallel
-from corpus.plan import Plan
+from recipes.common.files import write_bytes
+from recipes.common.parallel import in_parallel
+from recipes.corpus import recordings, render, works
+from recipes.corpus.plan import Plan
 
 
 @cache

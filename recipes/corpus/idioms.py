@@ -7,8 +7,9 @@ independently of it, as far as the idiom allows (a drum and bass is fast).
 from dataclasses import dataclass, field
 
 import numpy as np
-from composition import chord, comp, drums, line, progression
-from scores import Note
+
+from recipes.music.composition import chord, comp, drums, line, progression
+from recipes.music.scores import Note
 
 Chords = list[tuple[float, float, str]]
 

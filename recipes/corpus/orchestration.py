@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scores import Note
+
+from recipes.music.scores import Note
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from corpus.idioms import ANY
-from corpus.orchestration import FAMILIES
-from corpus.works import Work
+from recipes.corpus.idioms import ANY
+from recipes.corpus.orchestration import FAMILIES
+from recipes.corpus.works import Work
 
 SOURCES = {"chorale": 0.2, "quartet": 0.15, "dance tune": 0.25, "procedural": 0.4}
 TRAINED_FONTS = ("FluidR3Mono", "MuseScore General Lite")

@@ -4,9 +4,9 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
-from pieces.from_recordings import loop, place, sample
 
-from corpus.render import SECONDS, finished
+from recipes.corpus.render import SECONDS, finished
+from recipes.music.pieces.from_recordings import loop, place, sample
 
 TAGS = tomllib.loads(Path(__file__).with_name("recordings.toml").read_text(encoding="utf-8"))
 LEVEL = -25.0  # dBFS, root mean square

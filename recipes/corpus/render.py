@@ -8,16 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-import soundfont
-from captions.lexicon import COLLECTIVE, tempo_class
-from composition import Piece, Stem, perform
-from pieces.from_scores import shape
 from scipy.signal import resample_poly
-from scores import Note
-from synthesis import reverb
 
-from corpus.idioms import GROOVES, HAND_DRUMS, IDIOMS, Sketch, accompany, compose
-from corpus.orchestration import (
+from recipes.captions.lexicon import COLLECTIVE, tempo_class
+from recipes.corpus.idioms import GROOVES, HAND_DRUMS, IDIOMS, Sketch, accompany, compose
+from recipes.corpus.orchestration import (
     KITS,
     assign,
     draw_instrument,
@@ -27,8 +22,13 @@ from corpus.orchestration import (
     shifted,
     single_line,
 )
-from corpus.plan import UNHEARD_FONT, Plan
-from corpus.works import BAR_LENGTHS, Work, best_key, final_tonic
+from recipes.corpus.plan import UNHEARD_FONT, Plan
+from recipes.corpus.works import BAR_LENGTHS, Work, best_key, final_tonic
+from recipes.music import soundfont
+from recipes.music.composition import Piece, Stem, perform
+from recipes.music.pieces.from_scores import shape
+from recipes.music.scores import Note
+from recipes.music.synthesis import reverb
 
 SECONDS = 10.0
 SAMPLE_RATE = 16_000  # of the files; rendered at soundfont.SAMPLE_RATE

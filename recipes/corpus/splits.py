@@ -7,13 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from scores import Note
 
-from corpus.orchestration import single_line
-from corpus.works import HELD_OUT_COLLECTIONS, TUNE_TYPES, Work
+from recipes.corpus.orchestration import single_line
+from recipes.corpus.works import HELD_OUT_COLLECTIONS, TUNE_TYPES, Work
+from recipes.music.scores import Note
 
 SHARES = {"train": 0.79, "validation": 0.08, "test": 0.13}
-CLIPS = Path(__file__).parents[1] / "clips.toml"
+CLIPS = Path(__file__).parents[1] / "music" / "clips.toml"
 
 GRAM = 8  # intervals
 SHARED = 0.25  # of the smaller melody's n-grams: from here on two melodies count as the same

@@ -1,7 +1,6 @@
 """The corpus as one file: attributes, a caption and two embeddings of each clip, without the audio.
 
-    cd recipes
-    python -m corpus.table              # writes musiclang/data/corpus.parquet; run again to go on
+    python -m recipes.corpus.table              # writes musicwords/data/corpus.parquet; run again to go on
 
 Embeddings are of musicnn (MagnaTagATune, mean over its patches of 3 s) and of MiniLM.
 """
@@ -15,15 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
-from captions import Caption
 
-from corpus.files import write_bytes
-from corpus.parallel import in_chunks
-from corpus.plan import EMBEDDED
-from corpus.texts import captions_of
+from recipes.captions import Caption
+from recipes.common.files import write_bytes
+from recipes.common.parallel import in_chunks
+from recipes.corpus.plan import EMBEDDED
+from recipes.corpus.texts import captions_of
 
 FOLDER = Path(__file__).parents[2] / "build" / "corpus"
-TABLE = Path(__file__).parents[2] / "musiclang" / "data" / "corpus.parquet"
+TABLE = Path(__file__).parents[2] / "musicwords" / "data" / "corpus.parquet"
 EMBEDDING = 200  # dimensions of musicnn's embedding
 
 
@@ -31,8 +30,8 @@ EMBEDDING = 200  # dimensions of musicnn's embedding
 def tagger():
     import torch  # in the workers only: they are spawned
 
-    from musiclang.checkpoints import checkpoint
-    from musiclang.musicnn import Musicnn
+    from musicwords.checkpoints import checkpoint
+    from musicwords.musicnn import Musicnn
 
     torch.set_num_threads(1)
     return Musicnn.from_pretrained(**checkpoint("musicnn-mtt")).eval()
@@ -42,7 +41,7 @@ def tag(paths: list[Path]) -> np.ndarray:
     """What musicnn says of some clips, shape (clips, 200 + 50), float16."""
     import torch
 
-    from musiclang.musicnn import log_mel_patches
+    from musicwords.musicnn import log_mel_patches
 
     rows = []
     with torch.inference_mode():
@@ -96,7 +95,7 @@ def main() -> None:
 
     from sentence_transformers import SentenceTransformer
 
-    from musiclang.checkpoints import checkpoint
+    from musicwords.checkpoints import checkpoint
 
     captions = [captions_of(record, 1)[0] for record in records]
     encoder = SentenceTransformer(**checkpoint("text-encoder"), device="cpu")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from random import Random
 
-from captions import Caption, caption
+from recipes.captions import Caption, caption
 
 NEGATIONS = 0.1  # share of captions that may say that there are no drums
 MOODS = 0.1  # share of captions that may name a mood

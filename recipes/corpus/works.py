@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from music21.common import getCorpusFilePath
-from scores import Note, read_score
 
-from corpus.files import write_text
+from recipes.common.files import write_text
+from recipes.music.scores import Note, read_score
 
 HELD_OUT_COLLECTIONS = ("Beethoven quartets", "Corelli")  # never trained on
 BAR_LENGTHS = {"2/4": 2.0, "3/4": 3.0, "4/4": 4.0, "6/8": 3.0, "9/8": 4.5, "12/8": 6.0}  # in quarter notes

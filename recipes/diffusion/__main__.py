@@ -1,26 +1,24 @@
 """Train and export the diffusion pipeline. Each step is skipped where its result is there; run again to go on.
 
-cd recipes
-python -m corpus && python -m clap && python -m codec && python -m prompt_encoder    # first
-python -m diffusion
-python -m evaluate_generation    # then: scores, and a card with them
+python -m recipes.prompt_encoder    # first, and before it recipes.corpus, recipes.clap and recipes.codec
+python -m recipes.diffusion
+python -m recipes.evaluate_generation    # then: scores, and a card with them
 """
 
 import argparse
 import shutil
 from pathlib import Path
 
-from clap.features import read_records
-from codec.encode import encoded, to_train_on
-from corpus.files import write_text
-
-from diffusion.card import write_card
-from diffusion.export import enter, export
-from diffusion.model import new_pipeline
-from diffusion.training import Trainer
+from recipes.clap.features import read_records
+from recipes.codec.encode import encoded, to_train_on
+from recipes.common.files import write_text
+from recipes.diffusion.card import write_card
+from recipes.diffusion.export import enter, export
+from recipes.diffusion.model import new_pipeline
+from recipes.diffusion.training import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKPOINTS = ROOT / "musiclang" / "data" / "checkpoints"
+CHECKPOINTS = ROOT / "musicwords" / "data" / "checkpoints"
 
 
 def main() -> None:

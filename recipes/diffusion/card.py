@@ -5,11 +5,10 @@ import inspect
 from pathlib import Path
 from string import Template
 
-from cards import table
-from corpus.plan import SIZES
-
-from diffusion import training
-from musiclang.diffusion import LONGEST, PATCH, TextToMusicPipeline
+from musicwords.diffusion import LONGEST, PATCH, TextToMusicPipeline
+from recipes.common.cards import table
+from recipes.corpus.plan import SIZES
+from recipes.diffusion import training
 
 NO_SCORES = "Not measured yet: `recipes/evaluate_generation` does it.\n"
 CARD = Template("""---
@@ -25,7 +24,7 @@ made to be read, run and taken apart in a book.
 
 ```python
 from diffusers import DPMSolverMultistepScheduler
-from musiclang.diffusion import TextToMusicPipeline
+from musicwords.diffusion import TextToMusicPipeline
 
 pipeline = TextToMusicPipeline.from_pretrained(folder)
 audio = pipeline("A slow piece for piano.", negative_prompt="drums").audios[0, 0]  # samples at $rate kHz

@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 import torch
-from registration import register
 
-from musiclang.diffusion import TextToMusicPipeline
+from musicwords.diffusion import TextToMusicPipeline
+from recipes.common.registration import register
 
 PUBLISHED = {  # what the full tier loads under the same name; its terms must be accepted on the hub
     "repository": "stabilityai/stable-audio-open-1.0",

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from musiclang.diffusion import TextToMusicPipeline
+from musicwords.diffusion import TextToMusicPipeline
 
 BATCH = 16
 

@@ -6,8 +6,8 @@ import torch
 from diffusers import DDIMScheduler, StableAudioDiTModel
 from transformers import BertModel, BertTokenizer
 
-from musiclang.codec import SpectralCodec
-from musiclang.diffusion import PATCH, TextToMusicPipeline
+from musicwords.codec import SpectralCodec
+from musicwords.diffusion import PATCH, TextToMusicPipeline
 
 WIDTH, LAYERS, HEADS = 256, 5, 4
 LEVEL_WIDTH = 128  # numbers that tell the denoiser how noisy latents are

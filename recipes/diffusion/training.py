@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from corpus.files import write_rows, write_state
-from corpus.texts import captions_of
 from diffusers.training_utils import EMAModel
-from musicgen.training import prompts
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from musiclang.diffusion import TextToMusicPipeline, text_states, velocity
+from musicwords.diffusion import TextToMusicPipeline, text_states, velocity
+from recipes.common.files import write_rows, write_state
+from recipes.corpus.texts import captions_of
+from recipes.musicgen.training import prompts
 
 EPOCHS, BATCH = 16, 32
 LEARNING_RATE, MUON_LEARNING_RATE = 1e-3, 4e-3

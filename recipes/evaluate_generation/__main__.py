@@ -1,8 +1,7 @@
 """Train the probe, generate music for test prompts and judge it. What is on disk is not made again.
 
-cd recipes
-python -m codec && python -m musicgen && python -m diffusion    # first: what is judged
-python -m evaluate_generation
+python -m recipes.codec && python -m recipes.musicgen && python -m recipes.diffusion    # first: what is judged
+python -m recipes.evaluate_generation
 """
 
 import argparse
@@ -11,22 +10,22 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from clap.features import read_records
-from codec.encode import encoded
-from corpus.files import write_rows, write_text
 
-from evaluate_generation.card import rows, tables
-from evaluate_generation.evaluate import Real, Training, evaluate
-from evaluate_generation.generators import GENERATORS, generate_of, produced
-from evaluate_generation.listening import heard, real_audio, resynthesized
-from evaluate_generation.memorization import TokenIndex
-from evaluate_generation.probe_training import train_probe
-from evaluate_generation.prompts import halves, select
-from musiclang.corpus import load_corpus
-from musiclang.probe import SHIPPED, Probe
+from musicwords.corpus import load_corpus
+from musicwords.probe import SHIPPED, Probe
+from recipes.clap.features import read_records
+from recipes.codec.encode import encoded
+from recipes.common.files import write_rows, write_text
+from recipes.evaluate_generation.card import rows, tables
+from recipes.evaluate_generation.evaluate import Real, Training, evaluate
+from recipes.evaluate_generation.generators import GENERATORS, generate_of, produced
+from recipes.evaluate_generation.listening import heard, real_audio, resynthesized
+from recipes.evaluate_generation.memorization import TokenIndex
+from recipes.evaluate_generation.probe_training import train_probe
+from recipes.evaluate_generation.prompts import halves, select
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKPOINTS = ROOT / "musiclang" / "data" / "checkpoints"
+CHECKPOINTS = ROOT / "musicwords" / "data" / "checkpoints"
 SEED = 1
 REPEATED, SAMPLES = 40, 4  # prompts that get several clips, and how many each
 
@@ -36,7 +35,7 @@ def main() -> None:
     parser.add_argument("generators", nargs="*", default=GENERATORS, help=f"by default {' and '.join(GENERATORS)}")
     parser.add_argument("--corpus", type=Path, default=ROOT / "build" / "corpus", help="the rendered corpus")
     parser.add_argument(
-        "--encoded", type=Path, default=ROOT / "build" / "codec", help="its tokens, from python -m codec"
+        "--encoded", type=Path, default=ROOT / "build" / "codec", help="its tokens, from python -m recipes.codec"
     )
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="codec, clap and the generators")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "evaluate_generation", help="what is computed")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evaluate_generation.prompts import ATTRIBUTES, Prompt
+from recipes.evaluate_generation.prompts import ATTRIBUTES, Prompt
 
 REPEATS, LEVELS = 1000, (2.5, 97.5)  # bootstrap samples, and percentiles of the interval
 

@@ -1,8 +1,7 @@
 """Tables of the scores for a model card, and the scores as rows of a file."""
 
-from cards import table
-
-from evaluate_generation.prompts import ATTRIBUTES
+from recipes.common.cards import table
+from recipes.evaluate_generation.prompts import ATTRIBUTES
 
 TITLES = {"generated": "generated", "chance": "shuffled prompts", "ceiling": "real, through the codec",
           "ratio": "of the ceiling", "gain": "from chance to ceiling"}  # fmt: skip
@@ -88,8 +87,8 @@ def tables(scores: dict) -> str:
     count, (groups, samples) = scores["prompts"], scores["samples"]
     return f"""Judged on {count} prompts with fixed seeds, captions of test works that training never had. Each states
 the instrument family and at least two of percussion, tempo class, texture and dynamics. An independent probe, which was
-fitted to real clips through the codec and never to generated ones, listens to what was generated (`musiclang/probe.py`,
-`recipes/evaluate_generation`).
+fitted to real clips through the codec and never to generated ones, listens to what was generated
+(`musicwords/probe.py`, `recipes/evaluate_generation`).
 
 *Adherence*: how often the probe hears what the prompt states. *Shuffled prompts*: the same, were each clip made for
 another prompt. *Real, through the codec*: the clip that the prompt describes. 95 % intervals are from drawing prompts.

@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evaluate_generation.adherence import adherence
-from evaluate_generation.distances import between_real, frechet_distance, kernel_distance, median_distance
-from evaluate_generation.diversity import entropy_within, mean_distance, standardized, token_entropy
-from evaluate_generation.listening import EMBEDDINGS
-from evaluate_generation.memorization import BOOKS, TokenIndex, nearest_by_embedding
-from evaluate_generation.prompts import Prompt
-from musiclang.health import FEWEST_ONSETS, MOST_SIMILAR
-from musiclang.probe import Probe, Readings
+from musicwords.health import FEWEST_ONSETS, MOST_SIMILAR
+from musicwords.probe import Probe, Readings
+from recipes.evaluate_generation.adherence import adherence
+from recipes.evaluate_generation.distances import between_real, frechet_distance, kernel_distance, median_distance
+from recipes.evaluate_generation.diversity import entropy_within, mean_distance, standardized, token_entropy
+from recipes.evaluate_generation.listening import EMBEDDINGS
+from recipes.evaluate_generation.memorization import BOOKS, TokenIndex, nearest_by_embedding
+from recipes.evaluate_generation.prompts import Prompt
 
 WORDINGS = {"all": ("train", "test"), "training wording": ("train",), "held-out wording": ("test",)}
 PERCENTILES = (5, 50, 95, 100)

@@ -7,9 +7,10 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from corpus.files import write_array, write_text
-from corpus.render import SAMPLE_RATE, SECONDS
 from tqdm import tqdm
+
+from recipes.common.files import write_array, write_text
+from recipes.corpus.render import SAMPLE_RATE, SECONDS
 
 GENERATORS = ("musicgen", "diffusion")
 PART = 16  # prompts at a time

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from clap.audio_tower import embed_mels
-from clap.features import log_mel
-from codec.encode import load
-from corpus.files import write_array
-from corpus.parallel import in_chunks
-from corpus.table import tagger
 
-from musiclang.health import health
-from musiclang.musicnn import log_mel_patches
-from musiclang.probe import features
+from musicwords.health import health
+from musicwords.musicnn import log_mel_patches
+from musicwords.probe import features
+from recipes.clap.audio_tower import embed_mels
+from recipes.clap.features import log_mel
+from recipes.codec.encode import load
+from recipes.common.files import write_array
+from recipes.common.parallel import in_chunks
+from recipes.corpus.table import tagger
 
 EMBEDDINGS = ("musicnn", "clap")
 
@@ -32,7 +32,7 @@ def hear(rows: list[int], audio: Path, codec: Path, clap: Path) -> np.ndarray:
 
     ``rhythm`` and ``timbre``: what the probe reads. ``musicnn`` (200): its embedding, mean over patches of 3 s.
     ``clap`` (192): pooled features of the audio tower. ``onsets``, ``silence``, ``self_similarity``: see
-    ``musiclang.health``. ``codes`` (codebooks, frames): the tokens of the codec.
+    ``musicwords.health``. ``codes`` (codebooks, frames): the tokens of the codec.
     """
     import torch
 

@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from cards import table
-from codec.encode import load
-from corpus.files import write_bytes, write_text
-from corpus.parallel import in_chunks
 from safetensors.numpy import save
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from evaluate_generation.prompts import ATTRIBUTES, label
-from musiclang.probe import FARTHEST, Probe, Readings, features
-from musiclang.ranking import summarize
+from musicwords.probe import FARTHEST, Probe, Readings, features
+from musicwords.ranking import summarize
+from recipes.codec.encode import load
+from recipes.common.cards import table
+from recipes.common.files import write_bytes, write_text
+from recipes.common.parallel import in_chunks
+from recipes.evaluate_generation.prompts import ATTRIBUTES, label
 
 # What a classifier reads. Of tempo, the spectrum only distracts.
 READS = {name: ("rhythm",) if name == "tempo_class" else ("rhythm", "timbre") for name in ATTRIBUTES}
@@ -154,7 +154,7 @@ license: mit
 # A probe for generated music
 
 Logistic regressions that tell five attributes of ten seconds of music from statistics of its log-mel spectrogram. They
-judge what the generators of the book make. See `musiclang/probe.py`.
+judge what the generators of the book make. See `musicwords/probe.py`.
 
 They were fitted to {scores["clips"]["train"]:,} training clips of the rendered corpus that went through the codec with
 all its codebooks, never to generated audio. Recipe: `recipes/evaluate_generation`.

@@ -6,8 +6,8 @@ from itertools import chain, zip_longest
 from random import Random
 from typing import NamedTuple
 
-from captions import caption
-from corpus.orchestration import BASSES, INSTRUMENTS
+from recipes.captions import caption
+from recipes.corpus.orchestration import BASSES, INSTRUMENTS
 
 ATTRIBUTES = ("family", "percussion", "tempo_class", "texture", "dynamics")  # what the probe tells
 LEAST = 2  # attributes stated beside the family

@@ -1,7 +1,6 @@
 """Try settings of a generator on prompts of validation clips, to choose those that its checkpoint carries.
 
-    cd recipes
-    python -m evaluate_generation.settings musicgen    # once it is trained; run again to go on
+    python -m recipes.evaluate_generation.settings musicgen    # once it is trained; run again to go on
 
 Writes ``settings.csv`` beside the checkpoint. What is chosen is printed; it is to be written into the
 recipe of the generator before the checkpoint ships.
@@ -12,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from clap.features import read_records
-from corpus.files import write_rows
 
-from evaluate_generation.adherence import by_chance, right
-from evaluate_generation.diversity import mean_distance, standardized
-from evaluate_generation.generators import generate_of, produced
-from evaluate_generation.prompts import ATTRIBUTES, Prompt, draw
-from musiclang.health import MOST_SIMILAR, health
-from musiclang.probe import SHIPPED, Probe, Readings, features
+from musicwords.health import MOST_SIMILAR, health
+from musicwords.probe import SHIPPED, Probe, Readings, features
+from recipes.clap.features import read_records
+from recipes.common.files import write_rows
+from recipes.evaluate_generation.adherence import by_chance, right
+from recipes.evaluate_generation.diversity import mean_distance, standardized
+from recipes.evaluate_generation.generators import generate_of, produced
+from recipes.evaluate_generation.prompts import ATTRIBUTES, Prompt, draw
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKPOINTS = ROOT / "musiclang" / "data" / "checkpoints"
+CHECKPOINTS = ROOT / "musicwords" / "data" / "checkpoints"
 COUNT = 64  # prompts
 LEAST_DISTANCE = 0.85  # between clips, of the largest that any setting has, for a setting to be chosen
 VARIANTS = {

@@ -1,27 +1,26 @@
 """Train and export MusicGen. Each step is skipped where its result is there; run again to go on.
 
-cd recipes
-python -m corpus && python -m clap && python -m codec && python -m prompt_encoder    # first
-python -m musicgen
-python -m evaluate_generation    # then: scores and the card
+python -m recipes.prompt_encoder    # first, and before it recipes.corpus, recipes.clap and recipes.codec
+python -m recipes.musicgen
+python -m recipes.evaluate_generation    # then: scores and the card
 """
 
 import argparse
 import shutil
 from pathlib import Path
 
-from clap.features import read_records
-from codec.encode import encoded, to_train_on
-from corpus.files import write_text
 from transformers import BertTokenizer
 
-from musicgen.card import write_card
-from musicgen.export import enter, export
-from musicgen.model import new_model
-from musicgen.training import Trainer
+from recipes.clap.features import read_records
+from recipes.codec.encode import encoded, to_train_on
+from recipes.common.files import write_text
+from recipes.musicgen.card import write_card
+from recipes.musicgen.export import enter, export
+from recipes.musicgen.model import new_model
+from recipes.musicgen.training import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKPOINTS = ROOT / "musiclang" / "data" / "checkpoints"
+CHECKPOINTS = ROOT / "musicwords" / "data" / "checkpoints"
 
 
 def main() -> None:

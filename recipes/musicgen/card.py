@@ -5,13 +5,13 @@ import math
 from pathlib import Path
 from string import Template
 
-from cards import table
-from corpus.plan import SIZES
 from transformers import AutoTokenizer
 from transformers import MusicgenForConditionalGeneration as Musicgen
 
-import musiclang.codec  # noqa: F401, so that the codec inside is known
-from musicgen import training
+import musicwords.codec  # noqa: F401, so that the codec inside is known
+from recipes.common.cards import table
+from recipes.corpus.plan import SIZES
+from recipes.musicgen import training
 
 NO_SCORES = "Not measured yet: `recipes/evaluate_generation` does it.\n"
 SHOWN = 10  # checks of the curve that stand in the card, at most
@@ -28,7 +28,7 @@ It was made to be read, run and taken apart in a book. It is no replacement for 
 
 ```python
 from transformers import AutoProcessor, MusicgenForConditionalGeneration
-import musiclang.codec  # makes transformers know the codec inside
+import musicwords.codec  # makes transformers know the codec inside
 
 model = MusicgenForConditionalGeneration.from_pretrained(folder).eval()
 processor = AutoProcessor.from_pretrained(folder)

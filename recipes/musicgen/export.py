@@ -4,9 +4,10 @@ import shutil
 from pathlib import Path
 
 import torch
-from registration import register
 from transformers import BertTokenizer, EncodecFeatureExtractor, GenerationConfig, MusicgenProcessor
 from transformers import MusicgenForConditionalGeneration as Musicgen
+
+from recipes.common.registration import register
 
 PUBLISHED = {  # what the full tier loads under the same name
     "repository": "facebook/musicgen-small",

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from transformers import AutoTokenizer
 from transformers import MusicgenForConditionalGeneration as Musicgen
 
-import musiclang.codec  # noqa: F401, so that the codec inside is known
+import musicwords.codec  # noqa: F401, so that the codec inside is known
 
 BATCH = 16
 

@@ -6,7 +6,7 @@ import torch
 from transformers import BertModel, MusicgenConfig, MusicgenDecoderConfig, MusicgenForCausalLM
 from transformers import MusicgenForConditionalGeneration as Musicgen
 
-from musiclang.codec import SpectralCodec
+from musicwords.codec import SpectralCodec
 
 WIDTH, LAYERS, HEADS, HIDDEN_UNITS = 256, 6, 4, 768
 CONTEXT = 258  # steps of ten seconds: 250 frames, 7 more by the delay, and the first one

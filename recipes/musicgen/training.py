@@ -8,18 +8,18 @@ from random import Random
 
 import numpy as np
 import torch
-from captions import caption
-from corpus.files import write_rows, write_state
-from corpus.texts import MOODS, NEGATIONS
-from prompt_encoder.training import states_of
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import BertTokenizer
 from transformers import MusicgenForConditionalGeneration as Musicgen
 
-from musicgen.delay import delayed
-from musicgen.model import trained_parts
+from recipes.captions import caption
+from recipes.common.files import write_rows, write_state
+from recipes.corpus.texts import MOODS, NEGATIONS
+from recipes.musicgen.delay import delayed
+from recipes.musicgen.model import trained_parts
+from recipes.prompt_encoder.training import states_of
 
 EPOCHS, BATCH = 6, 16
 LEARNING_RATE, MUON_LEARNING_RATE = 1e-3, 4e-3

@@ -1,16 +1,14 @@
 """Train the prompt encoder, if it is not there.
 
-cd recipes
-python -m corpus && python -m clap    # first: the corpus and the CLAP
-python -m prompt_encoder
+python -m recipes.corpus && python -m recipes.clap    # first: the corpus and the CLAP
+python -m recipes.prompt_encoder
 """
 
 import argparse
 from pathlib import Path
 
-from clap.features import read_records
-
-from prompt_encoder.training import train
+from recipes.clap.features import read_records
+from recipes.prompt_encoder.training import train
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def main() -> None:
     parser = argparse.ArgumentParser(prog="prompt_encoder", description=__doc__.split("\n")[0])
     parser.add_argument("--corpus", type=Path, default=ROOT / "build" / "corpus", help="the rendered corpus")
-    parser.add_argument("--clap", type=Path, default=ROOT / "musiclang" / "data" / "checkpoints" / "clap")
+    parser.add_argument("--clap", type=Path, default=ROOT / "musicwords" / "data" / "checkpoints" / "clap")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "prompt_encoder")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from batching import by_length
-from clap.features import Texts
-from clap.text_tower import LONGEST, chosen_definitions, distance, encode, recognized
-from corpus.files import write_array, write_rows
 from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 from transformers import BertConfig, BertModel, BertTokenizer, ClapModel
+
+from recipes.clap.features import Texts
+from recipes.clap.text_tower import LONGEST, chosen_definitions, distance, encode, recognized
+from recipes.common.batching import by_length
+from recipes.common.files import write_array, write_rows
 
 WIDTH, LAYERS, HEADS, HIDDEN_UNITS = 192, 3, 6, 576
 CAPTIONS = 4  # of each training clip

@@ -1,0 +1,317 @@
+"""A captioner: a small GPT-2 that reads an audio embedding as the first words of its text.
+
+A mapping network turns one embedding of a clip into a prefix, a few vectors that stand where the embeddings of
+words stand. GPT-2 goes on from there with a caption, or with the answer to a question. GPT-2 and its tokenizer are
+those of transformers; here are the mapping network and what is asked of all three.
+
+References
+----------
+.. [1] R. Mokady, A. Hertz and A. H. Bermano, "ClipCap: CLIP prefix for image captioning", 2021. arXiv:2111.09734
+.. [2] A. Radford, J. Wu, R. Child, D. Luan, D. Amodei and I. Sutskever, "Language models are unsupervised multitask
+       learners", 2019.
+"""
+
+import contextlib
+import io
+from collections.abc import Sequence
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
+
+END, PAD, QUESTION, ANSWER = "<|end|>", "<|pad|>", "<|question|>", "<|answer|>"  # beside one task token a style
+
+
+class PrefixMapping(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="musicwords",
+    license="mit",
+    paper_url="https://arxiv.org/abs/2111.09734",
+):
+    """The mapping network of ClipCap [1]_: one hidden layer between an audio embedding and a prefix.
+
+    Parameters
+    ----------
+    embedding_size : int
+        Of the audio embedding.
+    prefix_length : int
+        Vectors of the prefix.
+    width : int
+        Of GPT-2, and so of each vector.
+    hidden_size : int
+        Units of the hidden layer.
+
+    Attributes
+    ----------
+    mean, std : torch.Tensor, shape (embedding_size,)
+        Of the embeddings of training: embeddings are standardized by them.
+    no_audio : torch.Tensor, shape (embedding_size,)
+        Learned; stands for a standardized embedding where there is no audio.
+    """
+
+    def __init__(self, embedding_size: int = 192, prefix_length: int = 8, width: int = 256, hidden_size: int = 512):
+        super().__init__()
+        self.prefix_length, self.width = prefix_length, width
+        self.register_buffer("mean", torch.zeros(embedding_size))
+        self.register_buffer("std", torch.ones(embedding_size))
+        self.no_audio = nn.Parameter(torch.zeros(embedding_size))
+        self.layers = nn.Sequential(
+            nn.Linear(embedding_size, hidden_size), nn.GELU(), nn.Linear(hidden_size, prefix_length * width)
+        )
+
+    def forward(self, embeddings: torch.Tensor | None, heard: torch.Tensor | None = None) -> torch.Tensor:
+        """Make prefixes.
+
+        Parameters
+        ----------
+        embeddings : torch.Tensor, shape (clips, embedding_size), or None
+            Audio embeddings as the encoder gives them. None is one clip without audio.
+        heard : torch.Tensor of bool, shape (clips,), optional
+            Where it is False, the clip is taken without its audio. By default all clips are heard.
+
+        Returns
+        -------
+        torch.Tensor, shape (clips, prefix_length, width)
+
+        Raises
+        ------
+        ValueError
+            If a shape is another, there is no clip, or an embedding is not finite.
+        """
+        if embeddings is None:
+            standardized = self.no_audio[None]
+        else:
+            self.check(embeddings)
+            standardized = (embeddings.to(self.mean) - self.mean) / self.std
+        if heard is not None:
+            if heard.shape != (len(standardized),):
+                raise ValueError(
+                    f"PrefixMapping got a mask of shape {tuple(heard.shape)} and expects ({len(standardized)},): "
+                    "give one True or False for each clip."
+                )
+            standardized = torch.where(heard[:, None].to(self.mean.device), standardized, self.no_audio)
+        return self.layers(standardized).unflatten(1, (self.prefix_length, self.width))
+
+    def check(self, embeddings: torch.Tensor) -> None:
+        """Raise ValueError unless embeddings are finite and of shape (clips, embedding_size)."""
+        size = len(self.mean)
+        if embeddings.ndim != 2 or embeddings.shape[1] != size or len(embeddings) == 0:
+            raise ValueError(
+                f"PrefixMapping got embeddings of shape {tuple(embeddings.shape)} and expects (clips, {size}) with at "
+                "least one clip: take the pooled features of the audio tower, before its projection, and give a "
+                "single one as embedding[None]."
+            )
+        if bad := int((~torch.isfinite(embeddings)).any(dim=1).sum()):
+            raise ValueError(
+                f"PrefixMapping got {bad} embeddings with NaN or infinite values and expects finite ones: "
+                "look at the audio of these clips, or pass None for no audio."
+            )
+
+    @classmethod
+    def _from_pretrained(cls, *, strict: bool = True, **options) -> "PrefixMapping":
+        """Load as the mixin does, but refuse a file in which a tensor is missing, and print nothing."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            return super()._from_pretrained(strict=strict, **options)
+
+
+def task_prompt(tokenizer: PreTrainedTokenizerBase, task: str) -> str:
+    """Return the special token that asks for captions of a style, such as ``<|plain|>``.
+
+    Raises
+    ------
+    ValueError
+        If the tokenizer has no such token.
+    """
+    tokens = [token for token in tokenizer.all_special_tokens if token not in (END, PAD, QUESTION, ANSWER)]
+    if (token := f"<|{task}|>") not in tokens:
+        known = ", ".join(name.strip("<|>") for name in tokens)
+        raise ValueError(f"the captioner got the task {task!r} and expects one of {known}.")
+    return token
+
+
+def question_prompt(question: str, options: Sequence[str]) -> str:
+    """Return a question with its options as the captioner was trained to read them.
+
+    Examples
+    --------
+    >>> question_prompt("How fast is this music?", ["slow", "medium", "fast"])
+    '<|question|>How fast is this music? slow / medium / fast<|answer|>'
+    """
+    return f"{QUESTION}{question} {' / '.join(options)}{ANSWER}"
+
+
+def log_likelihoods(
+    language_model: GPT2LMHeadModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prefix: torch.Tensor,
+    prompts: Sequence[str],
+    texts: Sequence[str],
+) -> tuple[torch.Tensor, ...]:
+    """Return the log-probabilities of the tokens of texts, each after a prefix and a prompt.
+
+    Parameters
+    ----------
+    language_model, tokenizer
+        The captioner's.
+    prefix : torch.Tensor, shape (texts, prefix_length, width)
+        From ``PrefixMapping``.
+    prompts, texts : sequence of str
+        What stands before each text, special tokens included, and the text.
+
+    Returns
+    -------
+    tuple of torch.Tensor, each of shape (tokens + 1,)
+        Natural logarithms; the last one is that of the end token.
+
+    Raises
+    ------
+    ValueError
+        If there are no texts, the numbers differ, or a text does not fit into GPT-2's context.
+    """
+    if not len(texts) or not len(prefix) == len(prompts) == len(texts):
+        raise ValueError(
+            f"log_likelihoods got {len(prefix)} prefixes, {len(prompts)} prompts and {len(texts)} texts and expects "
+            "the same number of each, at least one."
+        )
+    before = tokenizer(list(prompts))["input_ids"]
+    after = tokenizer([text + END for text in texts])["input_ids"]
+    rows = [torch.tensor(first + last) for first, last in zip(before, after, strict=True)]
+    longest = prefix.shape[1] + max(map(len, rows))
+    if longest > language_model.config.n_positions:
+        raise ValueError(
+            f"log_likelihoods got a text of {longest} tokens with its prefix and prompt and expects at most "
+            f"{language_model.config.n_positions}: shorten it."
+        )
+    # What fills up the short rows comes after their last token, and attention looks back only.
+    tokens = pad_sequence(rows, batch_first=True).to(prefix.device)
+    place = torch.arange(tokens.shape[1])
+    first = torch.tensor([len(ids) for ids in before])[:, None]
+    last = torch.tensor([len(ids) for ids in rows])[:, None]
+    asked = ((place >= first) & (place < last)).to(prefix.device)
+    inputs = torch.cat([prefix, language_model.get_input_embeddings()(tokens)], dim=1)
+    states = language_model.transformer(inputs_embeds=inputs, use_cache=False).last_hidden_state
+    logits = language_model.lm_head(states[:, prefix.shape[1] - 1 : -1][asked])  # each predicts the next token
+    found = logits.float().log_softmax(dim=1).gather(1, tokens[asked][:, None])[:, 0]
+    return found.split([len(ids) for ids in after])
+
+
+@torch.inference_mode()
+def generate_captions(
+    language_model: GPT2LMHeadModel,
+    tokenizer: PreTrainedTokenizerBase,
+    mapping: PrefixMapping,
+    embeddings: torch.Tensor | None,
+    task: str = "plain",
+    sample: bool = False,
+    temperature: float = 1.0,
+    longest: int = 96,
+    batch_size: int = 64,
+) -> list[str]:
+    """Describe clips.
+
+    Parameters
+    ----------
+    language_model, tokenizer, mapping
+        The captioner, in evaluation mode, as ``from_pretrained`` returns it.
+    embeddings : torch.Tensor, shape (clips, embedding_size), or None
+        Audio embeddings. None is one clip without audio.
+    task : str
+        A style of captions: "tags", "plain", "rich", "request", "note" or "telegraphic".
+    sample : bool
+        Whether to draw each token at random; otherwise the most probable one is taken.
+    temperature : float
+        Above 0; the logits are divided by it when tokens are drawn.
+    longest : int
+        Most tokens of a caption.
+
+    Returns
+    -------
+    list of str
+        One caption a clip.
+
+    Raises
+    ------
+    ValueError
+        As ``PrefixMapping.forward`` and ``task_prompt``.
+    """
+    token = language_model.get_input_embeddings()(
+        torch.tensor(tokenizer(task_prompt(tokenizer, task))["input_ids"], device=mapping.mean.device)
+    )
+    prefixes = mapping(embeddings)
+    drawing = {"do_sample": True, "temperature": temperature, "top_k": 0} if sample else {"do_sample": False}
+    found = []
+    for prefix in prefixes.split(batch_size):
+        inputs = torch.cat([prefix, token.expand(len(prefix), -1, -1)], dim=1)
+        tokens = language_model.generate(
+            inputs_embeds=inputs,
+            attention_mask=torch.ones(inputs.shape[:2], dtype=torch.long, device=inputs.device),
+            max_new_tokens=longest,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            **drawing,
+        )
+        found += tokenizer.batch_decode(tokens, skip_special_tokens=True)
+    return found
+
+
+@torch.inference_mode()
+def option_log_likelihoods(
+    language_model: GPT2LMHeadModel,
+    tokenizer: PreTrainedTokenizerBase,
+    mapping: PrefixMapping,
+    embeddings: torch.Tensor | None,
+    questions: Sequence[str],
+    options: Sequence[Sequence[str]],
+    batch_size: int = 64,
+) -> list[torch.Tensor]:
+    """Say how likely each option is as the answer to a multiple-choice question.
+
+    Parameters
+    ----------
+    language_model, tokenizer, mapping
+        The captioner, in evaluation mode, as ``from_pretrained`` returns it.
+    embeddings : torch.Tensor, shape (questions, embedding_size), or None
+        Audio embedding of the clip that each question is about. None asks all questions without audio.
+    questions : sequence of str
+        The questions, without their options.
+    options : sequence of sequence of str
+        The options of each question; their numbers may differ.
+
+    Returns
+    -------
+    list of torch.Tensor, each of shape (options,)
+        Mean log-probability of a token of each option and its end token, natural logarithm. The largest is the answer.
+
+    Raises
+    ------
+    ValueError
+        If there are no questions, a question has no options, the numbers differ, or as ``PrefixMapping.forward``.
+    """
+    clips = len(questions) if embeddings is None else len(embeddings)
+    if not len(questions) or not clips == len(questions) == len(options):
+        raise ValueError(
+            f"option_log_likelihoods got {clips} embeddings, {len(questions)} questions and options for "
+            f"{len(options)} and expects the same number of each, at least one."
+        )
+    if empty := [number for number, some in enumerate(options) if not len(some) or isinstance(some, str)]:
+        raise ValueError(
+            f"option_log_likelihoods got no list of options for questions {empty} and expects at least one option "
+            'for each: give a list such as ["slow", "medium", "fast"].'
+        )
+    rows = [
+        (clip, question_prompt(question, some), option)
+        for clip, (question, some) in enumerate(zip(questions, options, strict=True))
+        for option in some
+    ]
+    prefixes = mapping(embeddings).expand(clips, -1, -1)
+    found = torch.empty(len(rows))
+    by_length = sorted(range(len(rows)), key=lambda row: len(rows[row][1]))  # so that little is filled up
+    for at in range(0, len(rows), batch_size):
+        picked = by_length[at : at + batch_size]
+        clip, prompts, answers = zip(*(rows[row] for row in picked), strict=True)
+        likelihoods = log_likelihoods(language_model, tokenizer, prefixes[list(clip)], prompts, answers)
+        found[picked] = torch.stack([tokens.mean() for tokens in likelihoods]).cpu()
+    return list(found.split([len(some) for some in options]))

@@ -1,0 +1,128 @@
+"""Embed a catalogue: a folder of audio in, a table of CLAP embeddings out.
+
+    python embed_catalogue.py MUSIC --output TABLE
+    python search_catalogue.py TABLE "slow piano with strings"
+
+Run it again at any time. It does what is missing: files that are new, files that changed, and what a run that was
+killed did not get to.
+
+What goes in
+    A folder, or a URI of an object store such as s3://bucket/music, with audio at any depth. Files are known by their
+    suffix. What libsndfile decodes is read (WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF); the rest, such as m4a, is
+    named in the table of errors. Long files are read in blocks.
+
+What comes out
+    TABLE/embeddings/*.parquet    a row for each window of --window seconds: path, start, end, duration, embedding
+    TABLE/errors/*.parquet        a row for each file that could not be embedded: path, reason, time
+    TABLE/metadata.parquet        the file given with --metadata; searching joins it by path
+    TABLE/lance                   with --format lance: the same embeddings and metadata as one LanceDB table
+    TABLE/manifest.json           checkpoint, window, hop, source
+    The Parquet files are the truth, and pandas.read_parquet("TABLE/embeddings") reads them. The Lance table is made
+    from them at the end of a run, as a whole, so it needs as much space again.
+
+What holds
+    Ray Data shares the files out among --workers processes, here or on the cluster at --address; only this process
+    writes, about every --save-every seconds. Each Parquet file has all rows of some audio files, and is written under
+    a hidden name, flushed, then renamed. So a run that is killed leaves only whole audio files, and what it had not
+    saved is done again. A file is known by path, size and time of modification, where the store tells it: if it
+    changed, its old rows stay until the new ones are there. Rows of files that are gone stay, and are counted, until
+    --prune; what lies in a folder that cannot be read now is not gone.
+    On a cluster every machine must see the source at the same place, and have the environment of the book.
+    A lock of the operating system keeps a second run out of the same output, and ends with its process.
+    The output is a local or mounted folder. To have it in an object store, copy it there after the run.
+
+What is an error
+    Files that cannot be decoded, are cut off, hold NaN, are silent or shorter than a second. They are tried again
+    when they change, or with --retry-errors; what a disk or a network did not give is tried again at the next run.
+    The exit code is 0 all the same; it is 2 where the command was wrong, 1 where the work could not be finished, and
+    130 where it was stopped by hand.
+"""
+
+import argparse
+import json
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from recipes.catalog.embedder import BOOK
+from recipes.catalog.run import run
+from recipes.catalog.table import Refused
+from recipes.catalog.workers import RunFailed
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
+
+    def above(least: float, kind: type):
+        def number(text: str):
+            if not least <= kind(text) < float("inf"):
+                raise ValueError
+            return kind(text)
+
+        number.__name__ = f"{kind.__name__} of {least:g} or more,"  # argparse puts it into its message
+        return number
+
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("source", help="a folder of audio, or a URI of an object store")
+    made.add_argument("--output", type=Path, required=True, help="a folder for the table, new or of a run before")
+    made.add_argument(
+        "--checkpoint", default=BOOK, help="a CLAP: folder, or Hugging Face identifier (default: the book's)"
+    )
+    made.add_argument("--format", choices=("parquet", "lance"), default="parquet")
+    made.add_argument("--window", type=above(1, float), help="seconds (default: what the model hears at once)")
+    made.add_argument("--hop", type=above(0.1, float), help="seconds from window to window (default: the window)")
+    made.add_argument("--metadata", type=Path, help="a .csv, .jsonl or .parquet file with a column path")
+    made.add_argument("--workers", type=above(1, int), default=2, help="processes, each with a model (default: 2)")
+    made.add_argument("--batch", type=above(1, int), default=8, help="windows the model hears at a time (default: 8)")
+    made.add_argument("--address", default="", help="of a Ray cluster (default: Ray is started on this machine)")
+    made.add_argument("--gpus-per-worker", type=above(0, float), default=0, help="default: 0")
+    made.add_argument("--save-every", type=above(0, float), default=30, help="seconds (default: 30)")
+    made.add_argument("--retry-errors", action="store_true", help="try again what could not be read before")
+    made.add_argument("--prune", action="store_true", help="take out the rows of files that are gone")
+    made.add_argument("--moved", action="store_true", help="the same files lie at another place than before")
+    made.add_argument("--json", action="store_true", help="print the summary as JSON")
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        with redirect_stdout(sys.stderr):  # where a worker dies, Ray prints it
+            summary = run(options)
+    except Refused as error:
+        print(f"embed_catalogue: {error}", file=sys.stderr)
+        return 2
+    except (OSError, RunFailed) as error:
+        reason = str(error).rstrip(".")
+        print(f"embed_catalogue: {reason}. What was saved is kept; start again to go on.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("embed_catalogue: stopped. What was saved is kept; start again to go on.", file=sys.stderr)
+        return 130
+    print(json.dumps(summary, ensure_ascii=False) if options.json else as_text(summary, options.output))
+    return 0
+
+
+def as_text(summary: dict, output: Path) -> str:
+    """Return the summary for people."""
+    lines = [
+        f"{summary['found']} files found: {summary['embedded']} embedded now, {summary['skipped']} done before, "
+        f"{summary['failed']} failed now, {summary['failed_before']} failed before",
+        f"{summary['windows']} windows of {summary['audio_seconds']:.0f} s of audio in {summary['seconds']:.0f} s of "
+        f"work: {summary['times_real_time']:g} times real time",
+    ]
+    if summary["failed"] + summary["failed_before"]:
+        lines.append(f"reasons: {output / 'errors'}; try again with --retry-errors")
+    if summary["unreachable"]:
+        lines.append(f"{summary['unreachable']} files with rows cannot be looked at now; their rows stay")
+    if summary["pruned"]:
+        lines.append(f"rows of {summary['pruned']} files that are gone were taken out")
+    if summary["gone"]:
+        lines.append(f"{summary['gone']} files with rows are gone from the source; --prune takes their rows out")
+    return "\n".join([*lines, f"table: {output}"])
+
+
+if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):  # names of any script, also where the system's encoding has none
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""What is known of the files beside their sound: a table with a row for each path, to filter on when searching."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.json
+import pyarrow.parquet as pq
+
+from recipes.catalog.table import Refused, write_whole
+
+METADATA = "metadata.parquet"
+TAKEN = {"start", "end", "duration", "size", "modified_ns", "embedding", "score", "rank", "row", "_distance"}
+
+
+def read_metadata(file: Path) -> pa.Table:
+    """Read a CSV, Parquet or JSON Lines file.
+
+    Raises
+    ------
+    Refused
+        If it cannot be read, has no column ``path`` or a path twice, or has a column under a name that is taken.
+    """
+    readers = {
+        ".csv": lambda: pa.csv.read_csv(
+            file, convert_options=pa.csv.ConvertOptions(column_types={"path": pa.string()}, strings_can_be_null=True)
+        ),
+        ".jsonl": lambda: pa.json.read_json(file),
+        ".parquet": lambda: pq.read_table(file),
+    }
+    if file.suffix.lower() not in readers:
+        raise Refused(f"{file} is no metadata: give a file that ends in {', '.join(readers)}.")
+    try:
+        table = readers[file.suffix.lower()]()
+    except (OSError, pa.ArrowException) as error:
+        raise Refused(f"{file} cannot be read as metadata: {str(error).strip().splitlines()[0]}") from error
+    if "path" not in table.column_names:
+        raise Refused(f"{file} has no column path, only {', '.join(table.column_names)}: add one, as in the table.")
+    for name in table.column_names:
+        if not name or "." in name or name.lower() in TAKEN or table.column_names.count(name) > 1:
+            raise Refused(f"the column {name!r} of {file} is taken, there twice, empty or has a dot: rename it.")
+    if not pa.types.is_string(table["path"].type) and not pa.types.is_large_string(table["path"].type):
+        raise Refused(f"the column path of {file} holds {table['path'].type}: paths are text.")
+    if table["path"].null_count or pc.count_distinct(table["path"]).as_py() < len(table):
+        raise Refused(f"{file} has a path twice or none in a row: one row for each path is expected.")
+    for place, column in enumerate(table.schema):
+        if pa.types.is_null(column.type) or column.name == "path":
+            table = table.set_column(place, column.name, table[place].cast(pa.string()))
+    return table
+
+
+def save_metadata(folder: Path, table: pa.Table) -> None:
+    """Put metadata into the output, in the place of what was there."""
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata(None), buffer)
+    write_whole(folder / METADATA, memoryview(buffer.getvalue()))
+
+
+def load_metadata(folder: Path) -> pa.Table:
+    """Return the metadata of an output; without any, a table with a column ``path`` and no row."""
+    if (folder / METADATA).is_file():
+        return pq.read_table(folder / METADATA)
+    return pa.table({"path": pa.array([], pa.string())})
+
+
+def join(rows: pa.Table, metadata: pa.Table) -> pa.Table:
+    """Add the columns of the metadata to rows with a ``path``; they are null where it has no such path."""
+    place = pc.index_in(rows["path"], value_set=metadata["path"])
+    for name in metadata.column_names:
+        if name != "path":
+            rows = rows.append_column(name, metadata[name].take(place))
+    return rows

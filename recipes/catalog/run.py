@@ -1,0 +1,168 @@
+"""One run over a catalogue: what is to be done, doing it, saving it."""
+
+import sys
+import time
+from argparse import Namespace
+from contextlib import closing
+from dataclasses import dataclass
+
+import pyarrow as pa
+from tqdm import tqdm
+
+from recipes.catalog.embedder import Checkpoint, find_checkpoint
+from recipes.catalog.manifest import settle_manifest
+from recipes.catalog.metadata import read_metadata, save_metadata
+from recipes.catalog.saver import Saver
+from recipes.catalog.search import EMBEDDINGS, build_lance, is_up_to_date
+from recipes.catalog.sources import SUFFIXES, Found, Source, without_secrets
+from recipes.catalog.table import ERRORS, Fragments, Refused, locked, schema
+from recipes.catalog.workers import RunFailed, embed_files, ray_running
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run has to do; the last three only to be counted."""
+
+    todo: list[Found]
+    troubled: list[Found]  # that cannot be opened; listing them has shown it
+    gone: set[str]  # has rows, and is not in the source any more
+    skipped: int
+    failed_before: int
+    unreachable: int  # has rows, and cannot be looked at now
+
+
+def plan(found: list[Found], done: dict, failed: dict, retry_errors: bool) -> Plan:
+    """Compare what is there with what was done and what failed, ``{path: (size, modified_ns)}``."""
+    todo, skipped, failed_before, unreachable = [], 0, 0, 0
+    for file in found:
+        state = file.size, file.modified_ns
+        if file.trouble and file.path in done:
+            unreachable += 1
+        elif done.get(file.path) == state:
+            skipped += 1
+        elif failed.get(file.path) == state and not retry_errors:
+            failed_before += 1
+        else:
+            todo.append(file)
+    gone = (done.keys() | failed.keys()) - {file.path for file in found}
+    closed = tuple(f"{file.path}/" for file in found if file.is_folder)
+    inside = {path for path in gone if path.startswith(closed)}
+    troubled = [file for file in todo if file.trouble]
+    todo = [file for file in todo if not file.trouble]
+    return Plan(todo, troubled, gone - inside, skipped, failed_before, unreachable + len(inside))
+
+
+def inspect(options: Namespace) -> tuple[list[Found], Checkpoint, dict]:
+    """Return the files of the source, the checkpoint, and the manifest that the options ask for.
+
+    Raises
+    ------
+    Refused
+        If there is nothing to embed, or nothing to embed it with.
+    """
+    try:
+        source = Source(options.source)
+        found = source.list()
+        checkpoint = find_checkpoint(options.checkpoint)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    except (OSError, pa.ArrowException) as error:
+        where = without_secrets(options.source) if "://" in options.source else options.source
+        reason = " ".join(str(error).split())[:300]
+        raise Refused(f"{where} cannot be read ({reason}): check the address, the network and your keys.") from error
+    if not found:
+        raise Refused(f"{source.name} has no audio: files that end in {' '.join(sorted(SUFFIXES))} are looked for.")
+    window = options.window or checkpoint.seconds
+    if window > checkpoint.seconds:
+        raise Refused(f"--window {window:g}: this checkpoint hears {checkpoint.seconds:g} seconds at a time.")
+    manifest = {
+        "source": source.name,
+        "checkpoint": checkpoint.name,
+        "revision": checkpoint.revision,
+        "sha256": checkpoint.sha256,
+        "sample_rate": checkpoint.sample_rate,
+        "dimension": checkpoint.dimension,
+        "window": window,
+        "hop": options.hop or window,
+    }
+    return found, checkpoint, manifest
+
+
+def run(options: Namespace) -> dict:
+    """Bring the output up to date with the source, and return the summary.
+
+    Raises
+    ------
+    Refused
+        If the options are wrong, or do not fit what is there.
+    RunFailed
+        If Ray could not do all of the work, or LanceDB could not make its table.
+    """
+    began = time.monotonic()
+    found, checkpoint, manifest = inspect(options)
+    metadata = read_metadata(options.metadata) if options.metadata else None
+    with locked(options.output):
+        settle_manifest(options.output, manifest, options.moved)
+        embeddings = Fragments(options.output / EMBEDDINGS, schema(checkpoint.dimension))
+        errors = Fragments(options.output / "errors", ERRORS)
+        done, failed = embeddings.known(), errors.known()
+        work = plan(found, done, failed, options.retry_errors)
+        if options.prune:
+            embeddings.forget(work.gone)
+            errors.forget(work.gone)
+        old = {file.path for file in (*work.todo, *work.troubled)} & (done.keys() | failed.keys())
+        saver = Saver(embeddings, errors, options.save_every, old)
+        for file in work.troubled:
+            saver.fail(file.path, file.size, file.modified_ns, file.trouble)
+        try:
+            rate = embed(work.todo, checkpoint, manifest, options, saver) if work.todo else None
+        finally:
+            saver.save()
+        if metadata is not None:
+            save_metadata(options.output, metadata)
+            if unknown := set(metadata["path"].to_pylist()) - {file.path for file in found}:
+                where = f"{options.metadata} has {len(unknown)} paths of no file, such as {min(unknown)}"
+                print(f"{where}; paths of files look like {found[0].path}.", file=sys.stderr)
+        if options.format == "lance" and embeddings.any() and not is_up_to_date(options.output):
+            try:
+                build_lance(options.output)
+            except (RuntimeError, ValueError) as error:
+                raise RunFailed(f"the Lance table was not made ({error}); the Parquet files are whole.") from error
+    seconds = time.monotonic() - began
+    return {
+        "found": len(found),
+        "embedded": saver.files,
+        "skipped": work.skipped,
+        "failed": saver.failed,
+        "failed_before": work.failed_before,
+        "gone": 0 if options.prune else len(work.gone),
+        "pruned": len(work.gone) if options.prune else 0,
+        "unreachable": work.unreachable,
+        "windows": saver.windows,
+        "audio_seconds": round(saver.seconds, 1),
+        "seconds": round(seconds, 1),
+        "times_real_time": round(saver.seconds / seconds, 1),
+        "files_per_second": round(rate, 2) if rate else None,  # from the first result to the last
+    }
+
+
+def embed(files: list[Found], checkpoint: Checkpoint, manifest: dict, options: Namespace, saver: Saver) -> float | None:
+    """Let Ray embed the files, hand the results to the saver, and return how many a second from the first on."""
+    first, done = None, 0
+    address = options.source if "://" in options.source else manifest["source"]  # workers run in another folder
+    pool = options.workers, options.gpus_per_worker
+    how = manifest["window"], manifest["hop"], options.batch
+    with (
+        ray_running(*pool, options.address, checkpoint),
+        closing(embed_files(files, address, checkpoint, *how, *pool)) as results,
+        tqdm(total=len(files), unit="file", disable=None) as bar,  # none where nobody watches
+    ):
+        for result in results:
+            bar.update(len(result))
+            done += len(result)
+            now = time.monotonic()
+            first = first or (now, done)
+            saver.add(result)
+    if done < len(files):
+        raise RunFailed(f"Ray gave no result for {len(files) - done} of {len(files)} files.")
+    return (done - first[1]) / (now - first[0]) if now > first[0] else None

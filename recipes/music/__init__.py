@@ -1,0 +1,1 @@
+"""What makes music: scores, composed pieces, recordings, and the sound fonts that play them."""

@@ -1,0 +1,1 @@
+"""The published taggers of musicnn, rewritten from TensorFlow."""
