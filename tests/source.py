@@ -185,10 +185,10 @@ def running_words(text: str) -> int:
 def size_of_notebook(path: Path) -> dict[str, int]:
     """Return cells, lines of code and minutes of a notebook, and the lines of its longest cell.
 
-    Cells with solutions and cells that only glue numbers into the text do not count.
+    Cells with solutions, cells that only glue numbers into the text, and those for Colab do not count.
     """
     cells = nbformat.read(path, as_version=4).cells
-    counted = [cell for cell in cells if not {"solution", "remove-cell"} & set(cell.metadata.get("tags", []))]
+    counted = [cell for cell in cells if not {"solution", "remove-cell", "colab"} & set(cell.metadata.get("tags", []))]
     lines = [len(cell.source.splitlines()) for cell in counted if cell.cell_type == "code"]
     minutes = MINUTES.search(text_of(path))
     size = {"cells": len(counted), "lines": sum(lines), "longest cell": max(lines, default=0)}
