@@ -18,7 +18,7 @@ BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.y
 	--path-output $(BOOK_OUTPUT) -W -n --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help environment check-env book serve test test-fast notebooks lint format bench clips checkpoints repo-url clean
+.PHONY: help environment check-env book serve test test-fast notebooks lint format bench clips checkpoints reader-notebooks lab clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,12 @@ book: $(READY)  ## execute all notebooks and build the book
 serve: book  ## build the book and serve it on http://localhost:8000
 	$(PY) -m http.server --bind 127.0.0.1 --directory $(HTML) 8000
 
+reader-notebooks: book  ## write the notebooks that readers open to _build/notebooks
+	$(BUILD) --builder=custom --custom-builder=notebooks
+
+lab: reader-notebooks  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab $(BOOK_OUTPUT)/_build/notebooks/index.ipynb
+
 test: $(READY) lint  ## run every test: package, notebooks without a network, book, pages in a browser
 	$(PY) tests/find_browser.py
 	$(PY) -m pytest
@@ -65,9 +71,6 @@ format: $(READY)  ## mend code style, and strip outputs from notebooks
 
 bench: $(READY)  ## measure time and memory of the notebooks and the weight of the pages
 	$(PY) tests/bench.py
-
-repo-url: $(READY)  ## make URL=... the address of the repository in config and notebooks
-	$(PY) book/_ext/repository.py "$(URL)"
 
 clips: $(READY)  ## make the clips again from scores, sound fonts and recordings (see recipes/)
 	$(PY) -m recipes.music.clips --output musicwords/data/clips

@@ -40,9 +40,13 @@ def build_command(output: Path) -> list[str]:
     return [*command, "--path-output", str(output), "-W", "-n", "--keep-going"]
 
 
-def build(root: Path, output: Path, log: Path) -> subprocess.CompletedProcess:
-    """Build the book of ``root`` without a network."""
-    return subprocess.run(build_command(output), cwd=root, env=offline(log), capture_output=True, text=True)
+def build(
+    root: Path, output: Path, log: Path, *options: str, repository: str = "someone/book", site: str = ""
+) -> subprocess.CompletedProcess:
+    """Build the book of ``root`` without a network, as GitHub would build it in a repository of this name."""
+    environment = offline(log) | {"GITHUB_REPOSITORY": repository, "BOOK_SITE": site}
+    command = [*build_command(output), *options]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="session")

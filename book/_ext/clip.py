@@ -19,7 +19,10 @@ from sphinx.util.docutils import SphinxDirective
 
 
 class Player(nodes.General, nodes.Element):
-    """A player: its description is its content, the HTML around it stands in ``row``, ``before`` and ``after``."""
+    """A player: its description is its content, the HTML around it stands in ``row``, ``before`` and ``after``.
+
+    ``path`` and ``label`` are the file that it plays and the words above it.
+    """
 
 
 class Clip(SphinxDirective):
@@ -45,9 +48,9 @@ class Clip(SphinxDirective):
         path = clip["audio"]["path"]
         self.env.note_dependency(path)
         rate = 32_000
-        sound = Sound(load_audio(path, rate), rate, self.options.get("label", clip["title"]))
-        before, after = player(sound)
-        node = Player("", row=ROW, before=before, after=after)
+        label = self.options.get("label", clip["title"])
+        before, after = player(Sound(load_audio(path, rate), rate, label))
+        node = Player("", row=ROW, before=before, after=after, path=path, label=label)
         self.set_source_info(node)
         self.state.nested_parse(self.content, self.content_offset, node)
         return [node]

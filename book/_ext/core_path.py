@@ -62,7 +62,7 @@ class MarkPath(SphinxPostTransform):
     """Add to a lesson the line under its title, and on the core path the link to the next page."""
 
     default_priority = 200
-    formats = ("html",)
+    formats = ("html", "notebooks")
 
     def run(self, **kwargs) -> None:
         """Mark one page."""

@@ -1,40 +1,37 @@
-"""Where the repository of the book lives, as a Sphinx extension and as a command.
+"""Sphinx extension: what depends on where the repository of the book lives, which no source says.
 
-The address stands in ``book/_config.yml`` and in the set-up cell of every notebook. ``python
-book/_ext/repository.py URL`` writes another one to all of them. A build in a clone whose origin is on GitHub,
-or in GitHub Actions, links to that repository whatever the configuration says.
+A build in GitHub Actions, or in a clone whose origin is on GitHub, knows the address. Its pages have the buttons of
+the repository and, on a notebook's page, the rocket, which opens the notebook of the branch ``notebooks`` in Colab.
+The tag ``repository`` is then set, for the directive ``only``. Any other build has none of these.
+
+The directive ``clone`` shows the commands in it, after those that clone the repository if its address is known::
+
+    ```{clone}
+    make lab
+    ```
+
+The environment variable ``BOOK_SITE`` is the address at which the pages will be published, if that is known.
 """
 
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-CONFIG_LINE = re.compile(r"^(repository:\n  url: )(\S+)$", re.MULTILINE)
-NOTEBOOK_URL = re.compile(r"(musicwords @ git\+)([^\"'\\\s]+)")
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util.docutils import SphinxDirective
+
 GITHUB = re.compile(r"(?:https://|ssh://git@|git@)github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
+COLAB = "https://colab.research.google.com"
+BRANCH = "notebooks"  # of the reader's notebooks: the workflow that deploys the pages writes it
 
 
-def configured_url(root: Path = ROOT) -> str:
-    """Return the address in ``book/_config.yml``."""
-    match = CONFIG_LINE.search((root / "book" / "_config.yml").read_text(encoding="utf-8"))
-    if match is None:
-        raise ValueError("book/_config.yml has no line `url:` under `repository:`.")
-    return match[2]
-
-
-def notebook_urls(root: Path = ROOT) -> dict[Path, list[str]]:
-    """Return the addresses that each notebook installs the package from."""
-    paths = sorted((root / "notebooks").rglob("*.ipynb"))
-    return {path: [url for _, url in NOTEBOOK_URL.findall(path.read_text(encoding="utf-8"))] for path in paths}
-
-
-def actual_url(root: Path = ROOT) -> str | None:
-    """Return the address on GitHub of the repository that is being built, or None if it has none."""
-    if "GITHUB_REPOSITORY" in os.environ:
-        return f"https://github.com/{os.environ['GITHUB_REPOSITORY']}"
+def actual_url(root: Path) -> str | None:
+    """Return the address on GitHub of the repository in ``root``, or None if it has none."""
+    if name := os.environ.get("GITHUB_REPOSITORY"):
+        return f"https://github.com/{name}"
     try:
         origin = subprocess.run(
             ["git", "remote", "get-url", "origin"], cwd=root, capture_output=True, text=True
@@ -45,38 +42,51 @@ def actual_url(root: Path = ROOT) -> str | None:
     return f"https://github.com/{match[1]}" if match else None
 
 
-def stamp(url: str, root: Path = ROOT) -> list[Path]:
-    """Write ``url`` to the configuration and to every notebook, and return the files that changed."""
-    if not re.fullmatch(r"https://[\w.-]+(/[\w.-]+)+", url):
-        raise ValueError(f"{url!r} is no address of a repository: give one like https://github.com/owner/name")
-    changed = []
-    config = root / "book" / "_config.yml"
-    for path, pattern in [(config, CONFIG_LINE), *((path, NOTEBOOK_URL) for path in notebook_urls(root))]:
-        text = path.read_text(encoding="utf-8")
-        new = pattern.sub(rf"\g<1>{url}", text)
-        if new != text:
-            path.write_text(new, encoding="utf-8")
-            changed.append(path)
-    return changed
+def colab_url(repository: str, page: str) -> str:
+    """Return the address that opens a reader's notebook in Colab."""
+    return f"{COLAB}/github/{repository.removeprefix('https://github.com/')}/blob/{BRANCH}/{page}.ipynb"
 
 
-def use_actual_url(app, config) -> None:
-    """Let the buttons of the pages lead to the repository that is being built."""
-    if url := actual_url():
-        config.html_theme_options["repository_url"] = url
+class Clone(SphinxDirective):
+    """Show commands, after those that clone the repository if its address is known."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return the commands as a block of code."""
+        commands, url = list(self.content), self.config.repository_url
+        if url:
+            commands = [f"git clone {url}", f"cd {url.rpartition('/')[2]}", *commands]
+        text = "\n".join(commands)
+        block = nodes.literal_block(text, text, language="bash")
+        self.set_source_info(block)
+        return [block]
 
 
-def setup(app) -> dict:
+def use_addresses(app: Sphinx, config: Config) -> None:
+    """Keep the addresses in the configuration, and switch on the buttons that need that of the repository."""
+    if site := os.environ.get("BOOK_SITE"):
+        config.html_baseurl = site.rstrip("/") + "/"
+    config.repository_url = actual_url(Path(app.srcdir)) or ""
+    if config.repository_url:
+        app.tags.add("repository")
+        buttons = ("use_repository_button", "use_issues_button", "use_edit_page_button")
+        config.html_theme_options |= dict.fromkeys(buttons, True)
+        config.html_theme_options |= {"repository_url": config.repository_url, "launch_buttons": {"colab_url": COLAB}}
+
+
+def launch_from_branch(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
+    """Let the rocket open the reader's notebook, not the source."""
+    for group in context["header_buttons"]:
+        if group.get("label") == "launch-buttons":
+            for button in group["buttons"]:
+                button["url"] = colab_url(app.config.repository_url, pagename)
+
+
+def setup(app: Sphinx) -> dict:
     """Register the extension."""
-    app.connect("config-inited", use_actual_url)
+    app.add_config_value("repository_url", "", "env", str)
+    app.add_directive("clone", Clone)
+    app.connect("config-inited", use_addresses)
+    app.connect("html-page-context", launch_from_branch, priority=502)  # after the theme has made its buttons
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 2 or not sys.argv[1]:
-        sys.exit("usage: make repo-url URL=https://github.com/owner/name")
-    try:
-        files = stamp(sys.argv[1])
-    except ValueError as error:
-        sys.exit(str(error))
-    print("\n".join(f"changed {path.relative_to(ROOT)}" for path in files) or "nothing to change")

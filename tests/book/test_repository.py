@@ -1,44 +1,33 @@
-"""The address of the repository is the same everywhere, and one command changes it everywhere."""
+"""A book knows the repository that it is built in, and its sources name none."""
 
-import shutil
 import subprocess
 import sys
 
+import nbformat
 import pytest
-from conftest import ROOT
+from bs4 import BeautifulSoup
+from conftest import ROOT, build
+from small_book import make_book, write_page
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import reader_notebooks
 import repository
 
+PAGE = """# Title
 
-def test_config_and_notebooks_agree():
-    urls = repository.notebook_urls()
-    assert len(urls) >= 3
-    assert {url for found in urls.values() for url in found} == {repository.configured_url()}
-    assert all(len(found) == 1 for found in urls.values())
+```{clone}
+make lab
+```
 
+:::{only} repository
+It has an address.
+:::
 
-def test_stamp_changes_every_place(tmp_path):
-    for folder in ("book", "notebooks"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    changed = repository.stamp("https://github.com/someone/fork", tmp_path)
-    assert len(changed) == 1 + len(repository.notebook_urls())
-    assert repository.configured_url(tmp_path) == "https://github.com/someone/fork"
-    assert {u for found in repository.notebook_urls(tmp_path).values() for u in found} == {
-        "https://github.com/someone/fork"
-    }
-    assert repository.stamp("https://github.com/someone/fork", tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    "url", ["", "someone/fork", "http://github.com/a/b", "https://github.com/a b", r"https://x/\1"]
-)
-def test_bad_address_is_refused_and_nothing_changes(tmp_path, url):
-    for folder in ("book", "notebooks"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    with pytest.raises(ValueError, match="is no address"):
-        repository.stamp(url, tmp_path)
-    assert repository.configured_url(tmp_path) == repository.configured_url()
+:::{only} not repository
+It has no address.
+:::
+"""
+BUTTONS = ".header-article__right a, .article-header-buttons a"
 
 
 @pytest.mark.parametrize(
@@ -57,6 +46,60 @@ def test_origin_on_github_is_used(tmp_path, monkeypatch, origin, url):
     assert repository.actual_url(tmp_path) == url
 
 
-def test_github_actions_says_its_own_repository(monkeypatch):
+def test_github_actions_says_its_own_repository(tmp_path, monkeypatch):
     monkeypatch.setenv("GITHUB_REPOSITORY", "a/b")
-    assert repository.actual_url() == "https://github.com/a/b"
+    assert repository.actual_url(tmp_path) == "https://github.com/a/b"
+
+
+def test_archive_without_git_has_no_address(tmp_path, monkeypatch):
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert repository.actual_url(tmp_path) is None
+
+
+def test_cells_for_colab_name_no_repository():
+    for path in sorted((ROOT / "notebooks").rglob("*.ipynb")):
+        cells = [cell for cell in nbformat.read(path, as_version=4).cells if "colab" in cell.metadata.get("tags", [])]
+        code = "\n".join(cell.source for cell in cells)
+        assert len(reader_notebooks.SET_UP.findall(code)) == 1, path
+        assert "git+http" not in code, path
+        assert code.count("git+{REPOSITORY}") == len(cells), path
+
+
+def page(root, name: str) -> BeautifulSoup:
+    """Read a page of the small book."""
+    return BeautifulSoup((root / "out" / "_build" / "html" / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def links(soup: BeautifulSoup) -> list[str]:
+    """Return where the buttons above a page lead on the web."""
+    return [link["href"] for link in soup.select(BUTTONS) if link.get("href", "").startswith("http")]
+
+
+@pytest.mark.slow
+def test_pages_lead_to_their_own_repository(tmp_path):
+    write_page(make_book(tmp_path), PAGE)
+    site = "https://example.org/book"
+    done = build(tmp_path, tmp_path / "out", tmp_path / "network.log", repository="a/b", site=site)
+    assert done.returncode == 0, done.stderr
+    intro, cells = page(tmp_path, "book/intro"), page(tmp_path, "notebooks/cells")
+    assert "git clone https://github.com/a/b\ncd b\nmake lab" in intro.text
+    assert "It has an address." in intro.text and "It has no address." not in intro.text
+    assert "https://github.com/a/b/edit/main/book/intro.md" in links(intro)
+    assert not any("colab" in link for link in links(intro))
+    assert "https://colab.research.google.com/github/a/b/blob/notebooks/notebooks/cells.ipynb" in links(cells)
+    assert "https://github.com/a/b/edit/main/notebooks/cells.ipynb" in links(cells)
+    assert cells.select_one("link[rel=canonical]")["href"] == f"{site}/notebooks/cells.html"
+
+
+@pytest.mark.slow
+def test_pages_without_a_repository_lead_nowhere_on_the_web(tmp_path):
+    write_page(make_book(tmp_path), PAGE)
+    done = build(tmp_path, tmp_path / "out", tmp_path / "network.log", repository="")
+    assert done.returncode == 0, done.stderr
+    intro = page(tmp_path, "book/intro")
+    assert "make lab" in intro.text and "git clone" not in intro.text
+    assert "It has no address." in intro.text and "It has an address." not in intro.text
+    for name in ("book/intro", "notebooks/cells"):
+        assert links(page(tmp_path, name)) == []
+        assert page(tmp_path, name).select(".dropdown-launch-buttons, .dropdown-source-buttons") == []
