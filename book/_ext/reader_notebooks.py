@@ -46,7 +46,7 @@ from sphinx_markdown_builder.translator import MarkdownTranslator, pushing_conte
 
 NAME = "notebooks"
 SUFFIX = ".ipynb"
-EDGE = "\0"  # around the number of a cell, where it stands in the text
+EDGE = "\0"  # before and after what is said of a cell of code, where it stands in the text: of none at a heading
 SPECIAL = re.compile(r"[\\*_`$<~]")
 SET_UP = re.compile(r'^REPOSITORY = "".*$', re.MULTILINE)
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
@@ -182,10 +182,12 @@ class ReaderTranslator(MarkdownTranslator):
             if isinstance(node.parent, exercise_enumerable_node):
                 self.add(node["title"] % get_node_number(self, node.parent, "exercise"))
         else:
+            self.add(EDGE + EDGE, 2, 2)  # Jupyter folds a section at a cell that begins with its heading
             super().visit_title(node)
 
     @pushing_context
     def visit_term(self, node: nodes.term) -> None:
+        self.add(EDGE + EDGE, 2, 2)
         self._push_context(TitleContext(self.status.section_level + 1))
 
     @pushing_context
@@ -306,7 +308,7 @@ class ReaderNotebooks(Builder):
         source = nbformat.read(path, as_version=4) if path.suffix == SUFFIX else None
         cells = []
         for place, part in enumerate(translator.astext().split(EDGE)):
-            if place % 2:
+            if place % 2 and part:
                 index, in_solution = part.split()
                 cells.append(self.code_cell(source.cells[int(index)], in_solution == "True"))
             elif part.strip():
