@@ -14,12 +14,13 @@ References
 import contextlib
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
+from transformers import GPT2LMHeadModel, GPT2Tokenizer, PreTrainedTokenizerBase
 
 END, PAD, QUESTION, ANSWER = "<|end|>", "<|pad|>", "<|question|>", "<|answer|>"  # beside one task token a style
 
@@ -117,21 +118,6 @@ class PrefixMapping(
             return super()._from_pretrained(strict=strict, **options)
 
 
-def task_prompt(tokenizer: PreTrainedTokenizerBase, task: str) -> str:
-    """Return the special token that asks for captions of a style, such as ``<|plain|>``.
-
-    Raises
-    ------
-    ValueError
-        If the tokenizer has no such token.
-    """
-    tokens = [token for token in tokenizer.all_special_tokens if token not in (END, PAD, QUESTION, ANSWER)]
-    if (token := f"<|{task}|>") not in tokens:
-        known = ", ".join(name.strip("<|>") for name in tokens)
-        raise ValueError(f"the captioner got the task {task!r} and expects one of {known}.")
-    return token
-
-
 def question_prompt(question: str, options: Sequence[str]) -> str:
     """Return a question with its options as the captioner was trained to read them.
 
@@ -143,175 +129,215 @@ def question_prompt(question: str, options: Sequence[str]) -> str:
     return f"{QUESTION}{question} {' / '.join(options)}{ANSWER}"
 
 
-def log_likelihoods(
-    language_model: GPT2LMHeadModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prefix: torch.Tensor,
-    prompts: Sequence[str],
-    texts: Sequence[str],
-) -> tuple[torch.Tensor, ...]:
-    """Return the log-probabilities of the tokens of texts, each after a prefix and a prompt.
+class Captioner:
+    """A mapping network, GPT-2 and its tokenizer, which describe clips and answer questions on them.
 
     Parameters
     ----------
-    language_model, tokenizer
-        The captioner's.
-    prefix : torch.Tensor, shape (texts, prefix_length, width)
-        From ``PrefixMapping``.
-    prompts, texts : sequence of str
-        What stands before each text, special tokens included, and the text.
+    language_model : GPT2LMHeadModel
+    tokenizer : PreTrainedTokenizerBase
+        With one special token for each style of captions beside those named in this module.
+    mapping : PrefixMapping
 
-    Returns
-    -------
-    tuple of torch.Tensor, each of shape (tokens + 1,)
-        Natural logarithms; the last one is that of the end token.
-
-    Raises
-    ------
-    ValueError
-        If there are no texts, the numbers differ, or a text does not fit into GPT-2's context.
+    Examples
+    --------
+    >>> captioner = Captioner.from_pretrained(**checkpoint("captioner"))  # doctest: +SKIP
+    >>> features = clap.audio_model(input_features=mels).pooler_output  # (clips, 192)  # doctest: +SKIP
+    >>> captioner.captions(features, task="plain")  # doctest: +SKIP
     """
-    if not len(texts) or not len(prefix) == len(prompts) == len(texts):
-        raise ValueError(
-            f"log_likelihoods got {len(prefix)} prefixes, {len(prompts)} prompts and {len(texts)} texts and expects "
-            "the same number of each, at least one."
+
+    def __init__(self, language_model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerBase, mapping: PrefixMapping):
+        self.language_model, self.tokenizer, self.mapping = language_model, tokenizer, mapping
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path) -> "Captioner":
+        """Load a captioner from a folder, in evaluation mode and float32.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder has no mapping network, in ``mapping``.
+        """
+        folder = Path(pretrained_model_name_or_path)
+        if not (folder / "mapping").is_dir():
+            raise FileNotFoundError(
+                f"There is no mapping network in {folder / 'mapping'}: give the folder of a captioner, such as "
+                'Captioner.from_pretrained(**checkpoint("captioner")).'
+            )
+        return cls(
+            GPT2LMHeadModel.from_pretrained(folder),
+            GPT2Tokenizer.from_pretrained(folder),
+            PrefixMapping.from_pretrained(folder / "mapping"),
         )
-    before = tokenizer(list(prompts))["input_ids"]
-    after = tokenizer([text + END for text in texts])["input_ids"]
-    rows = [torch.tensor(first + last) for first, last in zip(before, after, strict=True)]
-    longest = prefix.shape[1] + max(map(len, rows))
-    if longest > language_model.config.n_positions:
-        raise ValueError(
-            f"log_likelihoods got a text of {longest} tokens with its prefix and prompt and expects at most "
-            f"{language_model.config.n_positions}: shorten it."
+
+    def task_prompt(self, task: str) -> str:
+        """Return the special token that asks for captions of a style, such as ``<|plain|>``.
+
+        Raises
+        ------
+        ValueError
+            If the tokenizer has no such token.
+        """
+        tokens = [token for token in self.tokenizer.all_special_tokens if token not in (END, PAD, QUESTION, ANSWER)]
+        if (token := f"<|{task}|>") not in tokens:
+            known = ", ".join(name.strip("<|>") for name in tokens)
+            raise ValueError(f"the captioner got the task {task!r} and expects one of {known}.")
+        return token
+
+    def log_likelihoods(
+        self, prefix: torch.Tensor, prompts: Sequence[str], texts: Sequence[str]
+    ) -> tuple[torch.Tensor, ...]:
+        """Return the log-probabilities of the tokens of texts, each after a prefix and a prompt.
+
+        Parameters
+        ----------
+        prefix : torch.Tensor, shape (texts, prefix_length, width)
+            From ``PrefixMapping``.
+        prompts, texts : sequence of str
+            What stands before each text, special tokens included, and the text.
+
+        Returns
+        -------
+        tuple of torch.Tensor, each of shape (tokens + 1,)
+            Natural logarithms; the last one is that of the end token.
+
+        Raises
+        ------
+        ValueError
+            If there are no texts, the numbers differ, or a text does not fit into GPT-2's context.
+        """
+        if not len(texts) or not len(prefix) == len(prompts) == len(texts):
+            raise ValueError(
+                f"log_likelihoods got {len(prefix)} prefixes, {len(prompts)} prompts and {len(texts)} texts and "
+                "expects the same number of each, at least one."
+            )
+        before = self.tokenizer(list(prompts))["input_ids"]
+        after = self.tokenizer([text + END for text in texts])["input_ids"]
+        rows = [torch.tensor(first + last) for first, last in zip(before, after, strict=True)]
+        longest = prefix.shape[1] + max(map(len, rows))
+        if longest > self.language_model.config.n_positions:
+            raise ValueError(
+                f"log_likelihoods got a text of {longest} tokens with its prefix and prompt and expects at most "
+                f"{self.language_model.config.n_positions}: shorten it."
+            )
+        # What fills up the short rows comes after their last token, and attention looks back only.
+        tokens = pad_sequence(rows, batch_first=True).to(prefix.device)
+        place = torch.arange(tokens.shape[1])
+        first = torch.tensor([len(ids) for ids in before])[:, None]
+        last = torch.tensor([len(ids) for ids in rows])[:, None]
+        asked = ((place >= first) & (place < last)).to(prefix.device)
+        inputs = torch.cat([prefix, self.language_model.get_input_embeddings()(tokens)], dim=1)
+        states = self.language_model.transformer(inputs_embeds=inputs, use_cache=False).last_hidden_state
+        logits = self.language_model.lm_head(states[:, prefix.shape[1] - 1 : -1][asked])  # each predicts the next token
+        found = logits.float().log_softmax(dim=1).gather(1, tokens[asked][:, None])[:, 0]
+        return found.split([len(ids) for ids in after])
+
+    @torch.inference_mode()
+    def captions(
+        self,
+        embeddings: torch.Tensor | None,
+        task: str = "plain",
+        sample: bool = False,
+        temperature: float = 1.0,
+        longest: int = 96,
+        batch_size: int = 64,
+    ) -> list[str]:
+        """Describe clips.
+
+        Parameters
+        ----------
+        embeddings : torch.Tensor, shape (clips, embedding_size), or None
+            Audio embeddings. None is one clip without audio.
+        task : str
+            A style of captions: "tags", "plain", "rich", "request", "note" or "telegraphic".
+        sample : bool
+            Whether to draw each token at random; otherwise the most probable one is taken.
+        temperature : float
+            Above 0; the logits are divided by it when tokens are drawn.
+        longest : int
+            Most tokens of a caption.
+
+        Returns
+        -------
+        list of str
+            One caption a clip.
+
+        Raises
+        ------
+        ValueError
+            As ``PrefixMapping.forward`` and ``task_prompt``.
+        """
+        token = self.language_model.get_input_embeddings()(
+            torch.tensor(self.tokenizer(self.task_prompt(task))["input_ids"], device=self.mapping.mean.device)
         )
-    # What fills up the short rows comes after their last token, and attention looks back only.
-    tokens = pad_sequence(rows, batch_first=True).to(prefix.device)
-    place = torch.arange(tokens.shape[1])
-    first = torch.tensor([len(ids) for ids in before])[:, None]
-    last = torch.tensor([len(ids) for ids in rows])[:, None]
-    asked = ((place >= first) & (place < last)).to(prefix.device)
-    inputs = torch.cat([prefix, language_model.get_input_embeddings()(tokens)], dim=1)
-    states = language_model.transformer(inputs_embeds=inputs, use_cache=False).last_hidden_state
-    logits = language_model.lm_head(states[:, prefix.shape[1] - 1 : -1][asked])  # each predicts the next token
-    found = logits.float().log_softmax(dim=1).gather(1, tokens[asked][:, None])[:, 0]
-    return found.split([len(ids) for ids in after])
+        prefixes = self.mapping(embeddings)
+        drawing = {"do_sample": True, "temperature": temperature, "top_k": 0} if sample else {"do_sample": False}
+        found = []
+        for prefix in prefixes.split(batch_size):
+            inputs = torch.cat([prefix, token.expand(len(prefix), -1, -1)], dim=1)
+            tokens = self.language_model.generate(
+                inputs_embeds=inputs,
+                attention_mask=torch.ones(inputs.shape[:2], dtype=torch.long, device=inputs.device),
+                max_new_tokens=longest,
+                eos_token_id=self.tokenizer.eos_token_id,
+                pad_token_id=self.tokenizer.pad_token_id,
+                **drawing,
+            )
+            found += self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        return found
 
+    @torch.inference_mode()
+    def option_log_likelihoods(
+        self,
+        embeddings: torch.Tensor | None,
+        questions: Sequence[str],
+        options: Sequence[Sequence[str]],
+        batch_size: int = 64,
+    ) -> list[torch.Tensor]:
+        """Say how likely each option is as the answer to a multiple-choice question.
 
-@torch.inference_mode()
-def generate_captions(
-    language_model: GPT2LMHeadModel,
-    tokenizer: PreTrainedTokenizerBase,
-    mapping: PrefixMapping,
-    embeddings: torch.Tensor | None,
-    task: str = "plain",
-    sample: bool = False,
-    temperature: float = 1.0,
-    longest: int = 96,
-    batch_size: int = 64,
-) -> list[str]:
-    """Describe clips.
+        Parameters
+        ----------
+        embeddings : torch.Tensor, shape (questions, embedding_size), or None
+            Audio embedding of the clip that each question is about. None asks all questions without audio.
+        questions : sequence of str
+            The questions, without their options.
+        options : sequence of sequence of str
+            The options of each question; their numbers may differ.
 
-    Parameters
-    ----------
-    language_model, tokenizer, mapping
-        The captioner, in evaluation mode, as ``from_pretrained`` returns it.
-    embeddings : torch.Tensor, shape (clips, embedding_size), or None
-        Audio embeddings. None is one clip without audio.
-    task : str
-        A style of captions: "tags", "plain", "rich", "request", "note" or "telegraphic".
-    sample : bool
-        Whether to draw each token at random; otherwise the most probable one is taken.
-    temperature : float
-        Above 0; the logits are divided by it when tokens are drawn.
-    longest : int
-        Most tokens of a caption.
+        Returns
+        -------
+        list of torch.Tensor, each of shape (options,)
+            Mean log-probability of a token of each option and its end token, natural logarithm. The largest is the
+            answer.
 
-    Returns
-    -------
-    list of str
-        One caption a clip.
-
-    Raises
-    ------
-    ValueError
-        As ``PrefixMapping.forward`` and ``task_prompt``.
-    """
-    token = language_model.get_input_embeddings()(
-        torch.tensor(tokenizer(task_prompt(tokenizer, task))["input_ids"], device=mapping.mean.device)
-    )
-    prefixes = mapping(embeddings)
-    drawing = {"do_sample": True, "temperature": temperature, "top_k": 0} if sample else {"do_sample": False}
-    found = []
-    for prefix in prefixes.split(batch_size):
-        inputs = torch.cat([prefix, token.expand(len(prefix), -1, -1)], dim=1)
-        tokens = language_model.generate(
-            inputs_embeds=inputs,
-            attention_mask=torch.ones(inputs.shape[:2], dtype=torch.long, device=inputs.device),
-            max_new_tokens=longest,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            **drawing,
-        )
-        found += tokenizer.batch_decode(tokens, skip_special_tokens=True)
-    return found
-
-
-@torch.inference_mode()
-def option_log_likelihoods(
-    language_model: GPT2LMHeadModel,
-    tokenizer: PreTrainedTokenizerBase,
-    mapping: PrefixMapping,
-    embeddings: torch.Tensor | None,
-    questions: Sequence[str],
-    options: Sequence[Sequence[str]],
-    batch_size: int = 64,
-) -> list[torch.Tensor]:
-    """Say how likely each option is as the answer to a multiple-choice question.
-
-    Parameters
-    ----------
-    language_model, tokenizer, mapping
-        The captioner, in evaluation mode, as ``from_pretrained`` returns it.
-    embeddings : torch.Tensor, shape (questions, embedding_size), or None
-        Audio embedding of the clip that each question is about. None asks all questions without audio.
-    questions : sequence of str
-        The questions, without their options.
-    options : sequence of sequence of str
-        The options of each question; their numbers may differ.
-
-    Returns
-    -------
-    list of torch.Tensor, each of shape (options,)
-        Mean log-probability of a token of each option and its end token, natural logarithm. The largest is the answer.
-
-    Raises
-    ------
-    ValueError
-        If there are no questions, a question has no options, the numbers differ, or as ``PrefixMapping.forward``.
-    """
-    clips = len(questions) if embeddings is None else len(embeddings)
-    if not len(questions) or not clips == len(questions) == len(options):
-        raise ValueError(
-            f"option_log_likelihoods got {clips} embeddings, {len(questions)} questions and options for "
-            f"{len(options)} and expects the same number of each, at least one."
-        )
-    if empty := [number for number, some in enumerate(options) if not len(some) or isinstance(some, str)]:
-        raise ValueError(
-            f"option_log_likelihoods got no list of options for questions {empty} and expects at least one option "
-            'for each: give a list such as ["slow", "medium", "fast"].'
-        )
-    rows = [
-        (clip, question_prompt(question, some), option)
-        for clip, (question, some) in enumerate(zip(questions, options, strict=True))
-        for option in some
-    ]
-    prefixes = mapping(embeddings).expand(clips, -1, -1)
-    found = torch.empty(len(rows))
-    by_length = sorted(range(len(rows)), key=lambda row: len(rows[row][1]))  # so that little is filled up
-    for at in range(0, len(rows), batch_size):
-        picked = by_length[at : at + batch_size]
-        clip, prompts, answers = zip(*(rows[row] for row in picked), strict=True)
-        likelihoods = log_likelihoods(language_model, tokenizer, prefixes[list(clip)], prompts, answers)
-        found[picked] = torch.stack([tokens.mean() for tokens in likelihoods]).cpu()
-    return list(found.split([len(some) for some in options]))
+        Raises
+        ------
+        ValueError
+            If there are no questions, a question has no options, the numbers differ, or as ``PrefixMapping.forward``.
+        """
+        clips = len(questions) if embeddings is None else len(embeddings)
+        if not len(questions) or not clips == len(questions) == len(options):
+            raise ValueError(
+                f"option_log_likelihoods got {clips} embeddings, {len(questions)} questions and options for "
+                f"{len(options)} and expects the same number of each, at least one."
+            )
+        if empty := [number for number, some in enumerate(options) if not len(some) or isinstance(some, str)]:
+            raise ValueError(
+                f"option_log_likelihoods got no list of options for questions {empty} and expects at least one option "
+                'for each: give a list such as ["slow", "medium", "fast"].'
+            )
+        rows = [
+            (clip, question_prompt(question, some), option)
+            for clip, (question, some) in enumerate(zip(questions, options, strict=True))
+            for option in some
+        ]
+        prefixes = self.mapping(embeddings).expand(clips, -1, -1)
+        found = torch.empty(len(rows))
+        by_length = sorted(range(len(rows)), key=lambda row: len(rows[row][1]))  # so that little is filled up
+        for at in range(0, len(rows), batch_size):
+            picked = by_length[at : at + batch_size]
+            clip, prompts, answers = zip(*(rows[row] for row in picked), strict=True)
+            likelihoods = self.log_likelihoods(prefixes[list(clip)], prompts, answers)
+            found[picked] = torch.stack([tokens.mean() for tokens in likelihoods]).cpu()
+        return list(found.split([len(some) for some in options]))

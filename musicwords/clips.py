@@ -9,6 +9,8 @@ import numpy as np
 import soundfile
 from datasets import Audio, Dataset
 
+from musicwords.signal import check_signal
+
 CLIPS = Path(__file__).parent / "data" / "clips"
 # Those of which a cut-off file can be told from a whole one.
 FORMATS = {"WAV", "WAVEX", "AIFF", "FLAC", "OGG", "MP3"}
@@ -89,14 +91,7 @@ def load_audio(path: str | Path, sample_rate: int = 32_000) -> np.ndarray:
         raise ValueError(f"{path} holds no samples. Give a file with sound in it.")
     if len(audio) < announced:
         raise ValueError(f"{path} is cut off: {len(audio)} of {announced} samples are there. Copy it again.")
-    if not np.isfinite(audio).all():
-        raise ValueError(f"{path} holds NaN or infinite samples. Replace them, and write the file again.")
-    if np.abs(audio).max() > 16:
-        raise ValueError(
-            f"{path} has samples up to {np.abs(audio).max():.0f}, where [-1, 1] is expected: integers stored as "
-            f"floats? Divide them by their full scale, and write the file again."
-        )
-    mono = audio.mean(axis=1)
+    mono = check_signal(audio.mean(axis=1), f"load_audio of {path}")
     if original_rate != sample_rate:
         mono = librosa.resample(mono, orig_sr=original_rate, target_sr=sample_rate)
     return np.clip(mono, -1, 1)

@@ -25,6 +25,8 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, EncodecConfig, EncodecModel
 from transformers.models.encodec.modeling_encodec import EncodecResidualVectorQuantizer
 
+from musicwords.signal import check_batch
+
 WINDOW_HOPS = 4  # length of the STFT's window, in hops
 COMPRESSION = 0.3  # power of the magnitude that real and imaginary parts keep at the encoder's input
 SMALLEST = 1e-5  # magnitude that counts as silence
@@ -109,20 +111,6 @@ def overlap_add(pieces: torch.Tensor, hop: int) -> torch.Tensor:
     return sum(pad(blocks[:, :, at], (0, 0, at, per_frame - 1 - at)) for at in range(per_frame)).flatten(1)
 
 
-def check_samples(audio: torch.Tensor) -> None:
-    """Raise a ValueError unless audio has the shape (batch, 1, samples) and all its samples are numbers."""
-    if audio.ndim != 3 or audio.shape[1] != 1 or audio.shape[2] == 0:
-        raise ValueError(
-            f"Audio has shape {tuple(audio.shape)}; this codec expects one channel with at least one sample, as "
-            "(batch, 1, samples). Average the channels of stereo first: audio.mean(dim=1, keepdim=True)."
-        )
-    if broken := int((~audio.isfinite()).sum()):
-        raise ValueError(
-            f"Audio has {broken} samples that are NaN or infinite; samples between -1 and 1 are expected. "
-            "Look for a division by zero where the audio was made."
-        )
-
-
 class ConvNeXtBlock(nn.Module):
     """Mix neighbouring frames channel by channel, then channels frame by frame; add to what came in [3]_.
 
@@ -167,7 +155,7 @@ class SpectralEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.hidden_size, elementwise_affine=False)
 
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
-        check_samples(audio)
+        check_batch(audio, "SpectralCodec")
         missing = -audio.shape[2] % (self.fold * self.hop)
         side = (self.window - self.hop) // 2
         padded = nn.functional.pad(audio[:, 0], (side, side + missing))
@@ -235,7 +223,7 @@ class SpectralCodec(EncodecModel):
 
     def encode(self, input_values: torch.Tensor, *arguments, **settings):
         """As ``EncodecModel.encode``, which would meet audio without samples with an error about a range."""
-        check_samples(input_values)
+        check_batch(input_values, "SpectralCodec")
         return super().encode(input_values, *arguments, **settings)
 
 

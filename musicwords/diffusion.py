@@ -40,6 +40,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from transformers import BertModel, BertTokenizer
 
 from musicwords.codec import SpectralCodec
+from musicwords.signal import check_batch
 
 PATCH = 2  # neighboring latents that are one token
 LONGEST = 64  # tokens of a text; longer ones are cut
@@ -354,11 +355,7 @@ class TextToMusicPipeline(DiffusionPipeline):
                 f"initial_audio_waveforms has {audio.shape[2]} samples; 1 to {self.samples} are expected, "
                 f"at most {self.samples / expected:g} s. Cut it: audio[..., :{self.samples}]."
             )
-        if broken := int((~audio.isfinite()).sum()):
-            raise ValueError(
-                f"initial_audio_waveforms has {broken} samples that are NaN or infinite; numbers within -1 and 1 are "
-                "expected. Look for a division by zero where the audio was made."
-            )
+        check_batch(audio, "initial_audio_waveforms")
         audio = torch.nn.functional.pad(audio, (0, self.samples - audio.shape[2]))
         return self.encode(audio).expand(clips, -1, -1)
 

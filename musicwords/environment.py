@@ -16,7 +16,7 @@ REQUIREMENTS = "laion-clap and audiocraft are installed by `pip install --no-dep
 IMPORTS = {
     "the libraries of the book": (
         "import datasets, librosa, matplotlib, sentence_transformers, soundfile, torch, transformers",
-        "run `make clean-environment book`, or `pip install -r requirements.txt`",
+        "delete the folder .venv and run `make environment`, or run `pip install -r requirements.txt`",
     ),
     "torchaudio beside torch": ("import torchaudio", "run `python -m musicwords.environment --mend`"),
     "laion_clap": (

@@ -4,13 +4,15 @@ import librosa
 import numpy as np
 import scipy.fft
 
-from musicwords.probe import DEPTH, FRAME_RATE, HOP, SAMPLE_RATE, WINDOW, check, log_mel, rises
+from musicwords.signal import check_signal
+from musicwords.spectral import DEPTH, FRAME_RATE, HOP, SAMPLE_RATE, WINDOW, log_mel, rises
 
 FEWEST_ONSETS = 2  # a clip with fewer is held or silent
 MOST_SIMILAR = 0.95  # a clip with more self-similarity is a loop; see ``self_similarity``
 SILENT = -60.0  # dBFS, root mean square of a frame of 50 ms
 ONSET = 2.0  # dB by which the bands must rise, on average, for an onset
-SHORTEST_LAG = 1.0  # seconds
+SHORTEST = 2.0  # seconds of a clip
+SHORTEST_LAG = 1.0  # seconds; a little less in a clip of 2 s, of which a lag is at most half
 LEAST_CHANGE = 0.1  # dB; bands that change less do not change
 EDGE = WINDOW // (2 * HOP)  # frames
 
@@ -48,7 +50,7 @@ def self_similarity(mel: np.ndarray) -> float:
     spectrum = scipy.fft.rfft(centered, 2 * frames, axis=1)
     products = scipy.fft.irfft((np.abs(spectrum) ** 2).sum(axis=0))[:frames]
     energy = np.concatenate([[0], (centered**2).sum(axis=0).cumsum()])
-    lags = np.arange(round(SHORTEST_LAG * FRAME_RATE), frames // 2)
+    lags = np.arange(min(round(SHORTEST_LAG * FRAME_RATE), frames // 2 - 1), frames // 2)
     both = energy[frames - lags] + energy[-1] - energy[lags]  # of the earlier and of the later part
     difference = both - 2 * products[lags]
     still = LEAST_CHANGE**2 * len(mel) * (frames - lags)
@@ -64,7 +66,7 @@ def health(audio: np.ndarray) -> dict[str, float | int]:
     Parameters
     ----------
     audio : np.ndarray, shape (samples,)
-        Mono audio, -1 to 1, at 16 kHz, more than 2 s.
+        Mono audio, -1 to 1, at 16 kHz, at least 2 s.
 
     Returns
     -------
@@ -75,9 +77,9 @@ def health(audio: np.ndarray) -> dict[str, float | int]:
     Raises
     ------
     ValueError
-        As ``musicwords.probe.check``.
+        As ``musicwords.signal.check_signal`` for less than 2 s.
     """
-    audio = check(audio, "health")
+    audio = check_signal(audio, "health", SAMPLE_RATE, SHORTEST)
     level = log_mel(audio)
     mel = np.maximum(level, level.max() - DEPTH)
     frame = SAMPLE_RATE // 20

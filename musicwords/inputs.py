@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from transformers import ProcessorMixin
 
-LOUDEST = 16  # far over full scale: integers stored as floats, or a wrong scale
+from musicwords.signal import check_signal
+
 MOST_UNKNOWN = 0.5  # share of the tokens of a text
 
 
@@ -39,21 +40,8 @@ def check_audio(audio: Sequence[np.ndarray], processor: ProcessorMixin) -> None:
     limit = processor.feature_extractor.nb_max_samples
     rate = processor.feature_extractor.sampling_rate
     for place, clip in enumerate(audio):
-        clip = np.asarray(clip)
-        if clip.ndim != 1 or clip.size == 0:
-            raise ValueError(
-                f"clip {place} has shape {clip.shape}: give a list of clips with one channel and at least one sample "
-                "each, (samples,). The mean over the channels makes one of several."
-            )
-        if not np.isfinite(clip).all():
-            raise ValueError(f"clip {place} has samples that are NaN or infinite: find out where from.")
-        peak = np.abs(clip.astype(np.float64)).max()
-        if peak > LOUDEST:
-            raise ValueError(
-                f"clip {place} has samples up to {peak:.0f}, where -1 to 1 is expected: divide integers by their "
-                "full scale, which is 32768 for 16 bits."
-            )
-        if peak == 0:
+        clip = check_signal(clip, f"clip {place}")
+        if not clip.any():
             raise ValueError(f"clip {place} is silent, all its samples are 0: there is nothing to describe.")
         if clip.size > limit:
             warnings.warn(

@@ -12,10 +12,13 @@ import soundfile
 from IPython.display import HTML
 from PIL import Image
 
+from musicwords.signal import check_signal
+
 PICTURE_SIZE = (480, 96)  # pixels across and up
 LAYOUT = "display:grid;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));gap:1rem;align-items:end"
 ROW = f'<div class="sounds" style="{LAYOUT}">'  # opens a row of players
 DYNAMIC_RANGE = 70  # dB between the darkest and the brightest color
+SOFTEST = 1e-2  # power of a mel band that may be the brightest color: silence is not drawn as if it were loud
 MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # Hz, all that MP3 knows
 
 
@@ -46,13 +49,7 @@ class Sound:
     description: str = ""
 
     def __post_init__(self) -> None:
-        shape = np.shape(self.audio)
-        if len(shape) != 1 or not shape[0]:
-            raise ValueError(
-                f"audio of {self.label!r} has shape {shape}: give one channel with at least one sample, (samples,)."
-            )
-        if not np.isfinite(self.audio).all():
-            raise ValueError(f"audio of {self.label!r} has samples that are NaN or infinite: find out where from.")
+        check_signal(self.audio, f"audio of {self.label!r}")
         if not self.label.strip():
             raise ValueError("label is empty: say in a few words what the sound is.")
 
@@ -123,14 +120,14 @@ def mp3(sound: Sound) -> bytes:
 
 
 def mel_spectrogram(sound: Sound) -> np.ndarray:
-    """Return the mel spectrogram in dB below the loudest bin, of shape (mels, frames)."""
+    """Return the mel spectrogram in dB below its loudest bin, or below ``SOFTEST``, of shape (mels, frames)."""
     hop = max(len(sound.audio) // PICTURE_SIZE[0], 1)
     audio = np.asarray(sound.audio, np.float32)
     window = min(2 ** round(np.log2(0.064 * sound.sample_rate)), len(audio))
     mel = librosa.feature.melspectrogram(
         y=audio, sr=sound.sample_rate, n_fft=window, hop_length=hop, n_mels=PICTURE_SIZE[1]
     )
-    return librosa.power_to_db(mel, ref=max(mel.max(), 1e-10), top_db=DYNAMIC_RANGE)
+    return librosa.power_to_db(mel, ref=max(mel.max(), SOFTEST), top_db=DYNAMIC_RANGE)
 
 
 def webp(mel: np.ndarray) -> bytes:

@@ -26,6 +26,8 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
+from musicwords.signal import check_signal
+
 SAMPLE_RATE = 16_000  # Hz
 HOP_LENGTH = 256  # samples from one mel frame to the next: 16 ms
 FFT_SIZE = 512  # samples in the window of one frame: 32 ms
@@ -64,29 +66,15 @@ def log_mel_patches(audio: np.ndarray, hop: float | None = None) -> torch.Tensor
     Raises
     ------
     ValueError
-        If `audio` is not one finite mono signal of at least 3 s, or `hop` is shorter than a mel frame.
+        As ``check_signal`` for less than 3 s, or if `hop` is shorter than a mel frame.
 
     Examples
     --------
     >>> log_mel_patches(np.zeros(10 * SAMPLE_RATE, dtype=np.float32)).shape
     torch.Size([3, 187, 96])
     """
-    audio = np.asarray(audio, dtype=np.float32)  # the published code's float16 overflows in numpy 2
-    if audio.ndim != 1:
-        raise ValueError(
-            f"log_mel_patches got audio of shape {audio.shape} and expects mono audio of shape (samples,): "
-            "average the channels first, and pass one clip at a time."
-        )
-    if audio.size < PATCH_SECONDS * SAMPLE_RATE:
-        raise ValueError(
-            f"log_mel_patches got {audio.size} samples, {audio.size / SAMPLE_RATE:.2f} s at 16 kHz, "
-            f"and expects at least {PATCH_SECONDS:g} s: take a longer clip, or repeat this one with np.tile."
-        )
-    if bad := np.count_nonzero(~np.isfinite(audio)):
-        raise ValueError(
-            f"log_mel_patches got {bad} samples that are NaN or infinite and expects finite audio: "
-            "look for a division by zero or a broken file where the audio was made."
-        )
+    # In float32: the published code's float16 overflows in numpy 2.
+    audio = check_signal(audio, "log_mel_patches", SAMPLE_RATE, shortest=PATCH_SECONDS)
     step = PATCH_FRAMES if hop is None else round(hop * SAMPLE_RATE / HOP_LENGTH)
     if step < 1:
         raise ValueError(

@@ -14,33 +14,33 @@ References
 """
 
 import json
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import librosa
 import numpy as np
 import scipy.fft
 from safetensors.numpy import load_file
-from scipy.ndimage import uniform_filter1d
 from scipy.special import softmax
 
+from musicwords.signal import check_signal
+from musicwords.spectral import (
+    DEPTH,
+    FRAME_RATE,
+    SAMPLE_RATE,
+    correlations,
+    log_mel,
+    modulation,
+    partials,
+    periodicity,
+    rises,
+)
+
 SHIPPED = Path(__file__).parent / "data" / "probe"
-SAMPLE_RATE = 16_000  # Hz
 SHORTEST = 2.0  # seconds
-WINDOW, HOP = 1024, 256  # samples of a mel frame: 64 ms, every 16 ms
-BANDS, LOWEST = 64, 30.0  # mel bands, from so many Hz up to 8 kHz
-QUIETEST = 1e-8  # power of a band that counts as silence: -80 dB
-DEPTH = 60.0  # dB below the loudest band of the clip that are looked at
-FRAME_RATE = SAMPLE_RATE / HOP
-TEMPI = 40 * 2 ** (np.arange(37) / 12)  # beats a minute, up to 320, twelve to an octave
 RANGES = (slice(0, 64), slice(0, 16), slice(16, 40), slice(40, 64))  # of bands: all, bass, middle, treble
 CEPSTRUM, CHANGES = 32, 24  # cepstral coefficients whose correlations are taken, and those of their changes
 AFTER = (1, 2, 4, 8, 14)  # frames after an onset at which its spectrum is looked at
 ONSETS = 20  # so many strongest ones
-MODULATIONS = (0.3, 1, 2, 4, 8, 16, 31)  # Hz, borders of the ranges of a modulation spectrum
-FINE_WINDOW, FINE_HOP = 2048, 512  # samples, for single partials
-OCTAVES = (30, 125, 250, 500, 1000, 2000, 4000, 8000)  # Hz, borders of the ranges in which partials are counted
 FARTHEST = 5.0  # standard deviations from the mean of training at which a feature is cut off
 
 
@@ -49,90 +49,6 @@ class Readings(NamedTuple):
 
     rhythm: np.ndarray
     timbre: np.ndarray
-
-
-def check(audio: np.ndarray, who: str) -> np.ndarray:
-    """Return mono audio as float32.
-
-    Raises
-    ------
-    ValueError
-        If it is not of shape (samples,), lasts less than 2 s, or has samples that are NaN or infinite.
-    """
-    audio = np.asarray(audio, np.float32)
-    if audio.ndim != 1:
-        raise ValueError(
-            f"{who} got audio of shape {audio.shape} and expects mono audio of shape (samples,): average the channels "
-            "first, and pass one clip at a time."
-        )
-    if audio.size < SHORTEST * SAMPLE_RATE:
-        raise ValueError(
-            f"{who} got {audio.size} samples, {audio.size / SAMPLE_RATE:.2f} s at 16 kHz, and expects at least "
-            f"{SHORTEST:g} s: take a longer clip."
-        )
-    if bad := np.count_nonzero(~np.isfinite(audio)):
-        raise ValueError(f"{who} got {bad} samples that are NaN or infinite and expects finite audio.")
-    return audio
-
-
-def log_mel(audio: np.ndarray) -> np.ndarray:
-    """Power of 64 mel bands in dB, shape (64, frames), from -80 dB up."""
-    power = librosa.feature.melspectrogram(
-        y=audio, sr=SAMPLE_RATE, n_fft=WINDOW, hop_length=HOP, n_mels=BANDS, fmin=LOWEST
-    )
-    return 10 * np.log10(np.maximum(power, QUIETEST))
-
-
-def rises(mel: np.ndarray) -> np.ndarray:
-    """How much each band rises within two frames, in dB, shape (64, frames - 2)."""
-    return np.maximum(mel[:, 2:] - mel[:, :-2], 0)
-
-
-def periodicity(envelope: np.ndarray) -> np.ndarray:
-    """Autocorrelation of an envelope at one beat of each of ``TEMPI``, relative to that at no lag, shape (37,)."""
-    count = len(envelope)
-    spectrum = scipy.fft.rfft(envelope - envelope.mean(), 2 * count)
-    found = scipy.fft.irfft(np.abs(spectrum) ** 2)[:count] / np.arange(count, 0, -1)
-    return np.interp(60 / TEMPI * FRAME_RATE, np.arange(count), found / (found[0] + 1e-9))
-
-
-def modulation(mel: np.ndarray) -> np.ndarray:
-    """Logarithm of how fast the bands go up and down: power of their spectra by range of ``MODULATIONS``, in fours."""
-    frames = mel.shape[1]
-    power = np.abs(scipy.fft.rfft(mel - mel.mean(axis=1, keepdims=True), axis=1)) ** 2 / frames
-    hertz = scipy.fft.rfftfreq(frames, 1 / FRAME_RATE)
-    found = [
-        np.log(power[:, (hertz >= low) & (hertz < high)].mean(axis=1) + 1e-3) for low, high in pairwise(MODULATIONS)
-    ]
-    return np.stack(found).reshape(len(found), -1, 4).mean(axis=2).ravel()
-
-
-def correlations(rows: np.ndarray) -> np.ndarray:
-    """Correlations of all pairs of rows; 0 where a row is constant."""
-    centered = rows - rows.mean(axis=1, keepdims=True)
-    centered /= np.sqrt((centered**2).sum(axis=1, keepdims=True)) + 1e-3
-    return (centered @ centered.T)[np.triu_indices(len(rows), 1)]
-
-
-def partials(audio: np.ndarray) -> np.ndarray:
-    """How many peaks a spectrum has in each of ``OCTAVES``, mean and deviation over time.
-
-    Peaks within 20 dB and within 40 dB of the loudest one of their frame are counted apart.
-    """
-    frames = librosa.util.frame(audio, frame_length=FINE_WINDOW, hop_length=FINE_HOP, axis=0)
-    power = np.abs(scipy.fft.rfft(frames * np.hanning(FINE_WINDOW).astype(np.float32), axis=1)) ** 2
-    level = 10 * np.log10(power + 1e-9)
-    level = np.maximum(level, level.max() - DEPTH - 10)
-    peak = np.zeros(level.shape, bool)
-    peak[:, 1:-1] = (level[:, 1:-1] > level[:, :-2]) & (level[:, 1:-1] >= level[:, 2:])
-    peak &= level > uniform_filter1d(level, 25, axis=1) + 6  # dB over the bins around
-    border = np.searchsorted(scipy.fft.rfftfreq(FINE_WINDOW, 1 / SAMPLE_RATE), OCTAVES)
-    found = []
-    for within in (20, 40):
-        near = np.add.reduceat(peak & (level > level.max(axis=1, keepdims=True) - within), border[:-1], axis=1,
-                               dtype=np.float32)  # fmt: skip
-        found += [near.mean(axis=0), near.std(axis=0)]
-    return np.concatenate(found)
 
 
 def rhythm(mel: np.ndarray) -> np.ndarray:
@@ -195,9 +111,9 @@ def features(audio: np.ndarray) -> Readings:
     Raises
     ------
     ValueError
-        As ``check``.
+        As ``musicwords.signal.check_signal`` for less than 2 s.
     """
-    audio = check(audio, "features")
+    audio = check_signal(audio, "features", SAMPLE_RATE, SHORTEST)
     level = log_mel(audio)
     level = np.maximum(level, level.max() - DEPTH)
     mel = level - level.mean()
@@ -253,7 +169,9 @@ class Probe:
         folder = Path(folder)
         listing = folder / "probe.json"
         if not listing.is_file():
-            raise FileNotFoundError(f"There is no {listing}: train the probe with python -m evaluate_generation.")
+            raise FileNotFoundError(
+                f"There is no {listing}: train the probe with python -m recipes.evaluate_generation."
+            )
         tensors = load_file(folder / "probe.safetensors")
         found = {}
         for name, entry in json.loads(listing.read_text(encoding="utf-8")).items():
@@ -298,7 +216,7 @@ class Probe:
         Raises
         ------
         ValueError
-            As ``check``.
+            As ``musicwords.signal.check_signal`` for less than 2 s.
         """
         rows = Readings(*(one[None] for one in features(audio)))
         return {name: found[0] for name, found in self.answers(rows).items()}

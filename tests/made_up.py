@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from musicwords.probe import SAMPLE_RATE
+from musicwords.spectral import SAMPLE_RATE
 
 
 def noise(seconds: float, seed: int = 0) -> np.ndarray:

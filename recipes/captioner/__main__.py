@@ -48,8 +48,8 @@ def main() -> None:
     tokenizer = corpus_tokenizer(train[0], work / "tokenizer")
     made = work / "checkpoint"  # what is in the output may be of another run
     if not (made / "curve.csv").is_file():  # the last file of an export
-        model, mapping = Trainer(work, tokenizer, *train, *validation).run()
-        export(model, mapping, tokenizer, work / "curve.csv", made)
+        captioner = Trainer(work, tokenizer, *train, *validation).run()
+        export(captioner, work / "curve.csv", made)
     shutil.copytree(made, output, dirs_exist_ok=True)
     if output.resolve().parent == CHECKPOINTS:
         enter(output)

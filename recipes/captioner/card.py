@@ -31,13 +31,12 @@ mapping network makes, as in ClipCap. It has $parameters parameters together and
 apart in a book.
 
 ```python
-from transformers import AutoTokenizer, GPT2LMHeadModel
-from musicwords.captioner import PrefixMapping, generate_captions
+from musicwords.captioner import Captioner
+from musicwords.checkpoints import checkpoint
 
-model, tokenizer = GPT2LMHeadModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-mapping = PrefixMapping.from_pretrained(folder / "mapping")
+captioner = Captioner.from_pretrained(**checkpoint("captioner"))
 embeddings = clap.audio_model(input_features=features).pooler_output  # of the mini CLAP, shape (clips, 192)
-captions = generate_captions(model, tokenizer, mapping, embeddings, task="plain")  # or tags, rich, request, note, ...
+captions = captioner.captions(embeddings, task="plain")  # or tags, rich, request, note, telegraphic
 ```
 
 ## Training

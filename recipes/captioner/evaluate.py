@@ -9,9 +9,8 @@ from random import Random
 import numpy as np
 import torch
 
-from musicwords.captioner import generate_captions, option_log_likelihoods
+from musicwords.captioner import Captioner
 from recipes.captioner.baselines import Nearest, Template, describe
-from recipes.captioner.export import load
 from recipes.captioner.metrics import interval, overlap, truth
 from recipes.captions import Question, captions, questions
 from recipes.captions.grammar import statable
@@ -49,7 +48,7 @@ class Captioners:
     """The captioner in a folder and what it is compared with, made from the training clips."""
 
     def __init__(self, folder: Path, train: list[dict], embeddings: np.ndarray):
-        self.parts = load(folder)
+        self.captioner = Captioner.from_pretrained(folder)
         self.train = train
         self.template, self.nearest = Template(train, embeddings), Nearest(embeddings)
         facts = [statable(record["attributes"]) for record in train]
@@ -60,7 +59,7 @@ class Captioners:
 
     def describe(self, records: list[dict], embeddings: np.ndarray, style: str) -> dict[str, list[str]]:
         """Captions of clips by method."""
-        own = generate_captions(*self.parts, torch.from_numpy(embeddings), task=style)
+        own = self.captioner.captions(torch.from_numpy(embeddings), task=style)
         near = [self.train[number] for number in self.nearest.find(embeddings)]
         predicted = self.template.predict(embeddings)
         return {
@@ -69,7 +68,7 @@ class Captioners:
             "caption of the nearest training clip": describe(
                 [one["attributes"] for one in near], [one["id"] for one in near], style
             ),
-            "captioner without audio": generate_captions(*self.parts, None, task=style) * len(records),
+            "captioner without audio": self.captioner.captions(None, task=style) * len(records),
             "captioner, captions dealt to other clips": dealt(own),
         }
 
@@ -79,8 +78,8 @@ class Captioners:
         texts, options = [one.question for _, one in asked], [one.options for _, one in asked]
         heard = torch.from_numpy(embeddings[[clip for clip, _ in asked]])
         right = {
-            "captioner": self.right(asked, option_log_likelihoods(*self.parts, heard, texts, options)),
-            "without audio": self.right(asked, option_log_likelihoods(*self.parts, None, texts, options)),
+            "captioner": self.right(asked, self.captioner.option_log_likelihoods(heard, texts, options)),
+            "without audio": self.right(asked, self.captioner.option_log_likelihoods(None, texts, options)),
             "majority": [
                 1 / len(one.options)
                 if one.kind == "instruments"
@@ -118,9 +117,8 @@ def evaluate(folder: Path, records: list[dict], embeddings: np.ndarray) -> dict:
 
     train = rows("train")
     captioners = Captioners(folder, [records[row] for row in train], embeddings[train])
-    size = sum(
-        parameter.numel() for part in (captioners.parts[0], captioners.parts[2]) for parameter in part.parameters()
-    )
+    parts = captioners.captioner.language_model, captioners.captioner.mapping
+    size = sum(parameter.numel() for part in parts for parameter in part.parameters())
     result = {"parameters": size, "clips": {}, "captions": {}, "overlap": {}, "examples": [], "questions": {}}
     for name in SETS:
         here, inputs = [records[row] for row in rows(name)], embeddings[rows(name)]

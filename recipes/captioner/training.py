@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
-from musicwords.captioner import PrefixMapping, generate_captions, log_likelihoods
+from musicwords.captioner import Captioner, PrefixMapping
 from recipes.captioner.metrics import judge
 from recipes.captioner.texts import CONTEXT, Example, draw
 from recipes.common.batching import by_length
@@ -76,6 +76,7 @@ class Trainer:
         self.mapping = PrefixMapping(embeddings.shape[1], PREFIX, WIDTH, HIDDEN)
         self.mapping.mean.copy_(self.embeddings.mean(dim=0))
         self.mapping.std.copy_(self.embeddings.std(dim=0).clamp(min=1e-3))
+        self.captioner = Captioner(self.model, tokenizer, self.mapping)
         trained = [*self.model.parameters(), *self.mapping.parameters()]
         decay, plain = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -90,7 +91,7 @@ class Trainer:
         warm = WARM_UP * self.steps
         return (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / (self.steps - warm)))
 
-    def run(self, epochs: int | None = None) -> tuple[GPT2LMHeadModel, PrefixMapping]:
+    def run(self, epochs: int | None = None) -> Captioner:
         """Train to the end, or for so many epochs at most, from the last epoch on disk if there is one."""
         path = self.folder / "captioner.pt"
         parts = {name: getattr(self, name) for name in ("model", "mapping", "optimizer", "schedule")}
@@ -107,7 +108,8 @@ class Trainer:
             state = {name: part.state_dict() for name, part in parts.items()} | {"curve": self.curve}
             write_state(path, state)
             write_rows(self.folder / "curve.csv", self.curve)
-        return self.model.eval(), self.mapping.eval()
+        self.model.eval(), self.mapping.eval()
+        return self.captioner
 
     def epoch(self, epoch: int) -> dict:
         """One pass over the clips, each with other texts than before."""
@@ -136,7 +138,7 @@ class Trainer:
 
     def likelihoods(self, batch: list[Example], prefix: torch.Tensor) -> tuple[torch.Tensor, ...]:
         prompts, texts = [one.prompt for one in batch], [one.text for one in batch]
-        return log_likelihoods(self.model, self.tokenizer, prefix, prompts, texts)
+        return self.captioner.log_likelihoods(prefix, prompts, texts)
 
     @torch.inference_mode()
     def check(self) -> dict:
@@ -153,7 +155,7 @@ class Trainer:
             for kind, answers in (("captions", False), ("answers", True)):
                 some = torch.cat([row for row, one in zip(rows, examples, strict=True) if one.answers == answers])
                 found[f"{name}_{kind}"] = round(-some.mean().item(), 4)
-        texts = generate_captions(self.model, self.tokenizer, self.mapping, self.validation_embeddings[:DESCRIBED])
+        texts = self.captioner.captions(self.validation_embeddings[:DESCRIBED])
         statements = [one for text, record in zip(texts, self.validation, strict=False) for one in judge(text, record)]
         true = [one.true for one in statements]
         found["validation_precision"] = round(float(np.mean(true)), 4) if true else None

@@ -9,10 +9,11 @@ import torch
 from conftest import ROOT
 from resumed import RESUMED
 from tokenizers import pre_tokenizers
-from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
+from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
 from musicwords import captioner
-from musicwords.captioner import PrefixMapping, generate_captions, log_likelihoods, option_log_likelihoods
+from musicwords.captioner import Captioner, PrefixMapping
+from musicwords.checkpoints import checkpoint
 
 SHIPPED = ROOT / "musicwords" / "data" / "checkpoints" / "captioner"
 FLOOR = ROOT / "tests" / "data" / "captioner_floor.npz"
@@ -47,7 +48,7 @@ def tiny() -> tuple[GPT2LMHeadModel, GPT2Tokenizer, PrefixMapping]:
         mapping.no_audio.normal_()
         for parameter in (*model.parameters(), *mapping.parameters()):
             parameter.mul_(3)  # else all tokens are about as likely
-    return model, tokenizer, mapping
+    return Captioner(model, tokenizer, mapping)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def embeddings() -> torch.Tensor:
 
 
 def test_prefix_has_a_shape_and_follows_the_audio(tiny, embeddings):
-    mapping = tiny[2]
+    mapping = tiny.mapping
     prefix = mapping(embeddings)
     assert prefix.shape == (2, 3, 16)
     assert mapping(None).shape == (1, 3, 16)
@@ -71,14 +72,14 @@ def test_embeddings_are_standardized(embeddings):
 
 
 def test_masked_clips_have_no_audio(tiny, embeddings):
-    mapping = tiny[2]
+    mapping = tiny.mapping
     prefix = mapping(embeddings, torch.tensor([True, False]))
     torch.testing.assert_close(prefix[0], mapping(embeddings)[0])
     torch.testing.assert_close(prefix[1], mapping(None)[0])
 
 
 def test_mapping_is_the_same_when_loaded(tiny, embeddings, tmp_path):
-    mapping = tiny[2]
+    mapping = tiny.mapping
     mapping.save_pretrained(tmp_path)
     again = PrefixMapping.from_pretrained(tmp_path)
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in mapping.state_dict().items())
@@ -88,7 +89,7 @@ def test_mapping_is_the_same_when_loaded(tiny, embeddings, tmp_path):
 @pytest.mark.parametrize("shape", [(SIZE,), (2, SIZE + 1), (0, SIZE), (1, 2, SIZE)])
 def test_embeddings_of_another_shape_are_refused(tiny, shape):
     with pytest.raises(ValueError, match=rf"got embeddings of shape .* expects \(clips, {SIZE}\)"):
-        generate_captions(*tiny, torch.zeros(shape))
+        tiny.captions(torch.zeros(shape))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -96,41 +97,41 @@ def test_embeddings_that_are_not_finite_are_refused(tiny, embeddings, bad):
     broken = embeddings.clone()
     broken[1, 2] = bad
     with pytest.raises(ValueError, match="got 1 embeddings with NaN or infinite values"):
-        option_log_likelihoods(*tiny, broken, QUESTIONS, OPTIONS)
+        tiny.option_log_likelihoods(broken, QUESTIONS, OPTIONS)
 
 
 def test_mask_of_another_shape_is_refused(tiny, embeddings):
     with pytest.raises(ValueError, match=r"mask of shape \(3,\) and expects \(2,\)"):
-        tiny[2](embeddings, torch.ones(3, dtype=torch.bool))
+        tiny.mapping(embeddings, torch.ones(3, dtype=torch.bool))
 
 
 def test_captions_are_the_same_alone_and_in_a_batch(tiny, embeddings):
-    together = generate_captions(*tiny, embeddings, longest=12)
-    assert together == [generate_captions(*tiny, one[None], longest=12)[0] for one in embeddings]
-    assert together == generate_captions(*tiny, embeddings, longest=12, batch_size=1)
+    together = tiny.captions(embeddings, longest=12)
+    assert together == [tiny.captions(one[None], longest=12)[0] for one in embeddings]
+    assert together == tiny.captions(embeddings, longest=12, batch_size=1)
     assert all(isinstance(text, str) and "<|" not in text for text in together)
 
 
 def test_captions_depend_on_task_and_audio(tiny, embeddings):
-    plain, tags = (generate_captions(*tiny, embeddings, task, longest=12) for task in ("plain", "tags"))
+    plain, tags = (tiny.captions(embeddings, task, longest=12) for task in ("plain", "tags"))
     assert plain != tags
-    assert generate_captions(*tiny, None, longest=12)[0] not in plain
+    assert tiny.captions(None, longest=12)[0] not in plain
 
 
 def test_captions_can_be_sampled(tiny, embeddings):
     def sampled(seed: int) -> list[str]:
         torch.manual_seed(seed)
-        return generate_captions(*tiny, embeddings, sample=True, longest=12)
+        return tiny.captions(embeddings, sample=True, longest=12)
 
     assert sampled(0) == sampled(0) != sampled(1)
     torch.manual_seed(0)
-    cold = generate_captions(*tiny, embeddings, sample=True, temperature=1e-4, longest=12)
-    assert cold == generate_captions(*tiny, embeddings, longest=12)
+    cold = tiny.captions(embeddings, sample=True, temperature=1e-4, longest=12)
+    assert cold == tiny.captions(embeddings, longest=12)
 
 
 def test_greedy_caption_takes_the_most_probable_tokens(tiny, embeddings):
-    model, tokenizer, mapping = tiny
-    text = generate_captions(model, tokenizer, mapping, embeddings[:1], longest=4)[0]
+    model, tokenizer, mapping = tiny.language_model, tiny.tokenizer, tiny.mapping
+    text = tiny.captions(embeddings[:1], longest=4)[0]
     tokens = tokenizer("<|plain|>")["input_ids"]
     with torch.inference_mode():
         for _ in range(4):
@@ -142,12 +143,13 @@ def test_greedy_caption_takes_the_most_probable_tokens(tiny, embeddings):
 
 def test_unknown_task_lists_the_known_ones(tiny, embeddings):
     with pytest.raises(ValueError, match="got the task 'haiku' and expects one of plain, tags"):
-        generate_captions(*tiny, embeddings, task="haiku")
+        tiny.captions(embeddings, task="haiku")
 
 
 @torch.inference_mode()
-def direct(model, tokenizer, mapping, embedding, question: str, some: list[str]) -> list[float]:
+def direct(tiny, embedding, question: str, some: list[str]) -> list[float]:
     """Mean log-probabilities of options, one token after the other."""
+    model, tokenizer, mapping = tiny.language_model, tiny.tokenizer, tiny.mapping
     found = []
     for option in some:
         tokens = tokenizer(captioner.question_prompt(question, some))["input_ids"]
@@ -162,17 +164,17 @@ def direct(model, tokenizer, mapping, embedding, question: str, some: list[str])
 
 @pytest.mark.parametrize("batch_size", [1, 2, 64])
 def test_option_likelihoods_are_those_of_the_tokens(tiny, embeddings, batch_size):
-    found = option_log_likelihoods(*tiny, embeddings, QUESTIONS, OPTIONS, batch_size)
+    found = tiny.option_log_likelihoods(embeddings, QUESTIONS, OPTIONS, batch_size)
     assert [len(some) for some in found] == [2, 3]
     for clip, likelihoods in enumerate(found):
-        expected = direct(*tiny, embeddings[clip][None], QUESTIONS[clip], OPTIONS[clip])
+        expected = direct(tiny, embeddings[clip][None], QUESTIONS[clip], OPTIONS[clip])
         np.testing.assert_allclose(likelihoods, expected, atol=1e-4)
 
 
 def test_option_likelihoods_without_audio(tiny, embeddings):
-    found = option_log_likelihoods(*tiny, None, QUESTIONS, OPTIONS)
+    found = tiny.option_log_likelihoods(None, QUESTIONS, OPTIONS)
     for clip, likelihoods in enumerate(found):
-        np.testing.assert_allclose(likelihoods, direct(*tiny, None, QUESTIONS[clip], OPTIONS[clip]), atol=1e-4)
+        np.testing.assert_allclose(likelihoods, direct(tiny, None, QUESTIONS[clip], OPTIONS[clip]), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -187,13 +189,12 @@ def test_option_likelihoods_without_audio(tiny, embeddings):
 )
 def test_questions_without_options_are_refused(tiny, embeddings, questions, options, words):
     with pytest.raises(ValueError, match=words):
-        option_log_likelihoods(*tiny, embeddings, questions, options)
+        tiny.option_log_likelihoods(embeddings, questions, options)
 
 
 def test_text_beyond_the_context_is_refused(tiny):
-    model, tokenizer, mapping = tiny
     with pytest.raises(ValueError, match=r"text of 205 tokens .* at most 128"):
-        log_likelihoods(model, tokenizer, mapping(None), ["<|plain|>"], ["a" * 200])
+        tiny.log_likelihoods(tiny.mapping(None), ["<|plain|>"], ["a" * 200])
 
 
 @pytest.fixture
@@ -247,13 +248,13 @@ def test_interrupted_training_goes_on_to_the_same_weights(recipe, tmp_path):
         (tmp_path / name).mkdir(exist_ok=True)
         return recipe.Trainer(tmp_path / name, tokenizer, *train, *validation)
 
-    model, mapping = trainer("at once").run()
+    whole = trainer("at once").run()
     trainer("in parts").run(epochs=1)
     assert len((tmp_path / "in parts" / "curve.csv").read_text().splitlines()) == 2
     resumed = trainer("in parts")
-    again, mapping_again = resumed.run()
+    again = resumed.run()
     assert [row["epoch"] for row in resumed.curve] == [1, 2]
-    for one, other in ((model, again), (mapping, mapping_again)):
+    for one, other in ((whole.language_model, again.language_model), (whole.mapping, again.mapping)):
         torch.testing.assert_close(other.state_dict(), one.state_dict(), rtol=RESUMED, atol=RESUMED)
     assert resumed.curve[1]["train_loss"] < resumed.curve[0]["train_loss"]
 
@@ -265,27 +266,27 @@ def test_exported_captioner_is_what_was_trained(recipe, tmp_path):
     train, validation = made_up("train", 40), made_up("validation", 8)
     tokenizer = corpus_tokenizer(train[0], tmp_path / "tokenizer")
     trainer = recipe.Trainer(tmp_path, tokenizer, *train, *validation)
-    model, mapping = trainer.run()
+    made = trainer.run()
     inputs = torch.from_numpy(validation[1])
-    before = option_log_likelihoods(model, tokenizer, mapping, inputs[:2], QUESTIONS, OPTIONS)
+    before = made.option_log_likelihoods(inputs[:2], QUESTIONS, OPTIONS)
     folder = tmp_path / "captioner"
-    export(model, mapping, tokenizer, tmp_path / "curve.csv", folder)
+    export(made, tmp_path / "curve.csv", folder)
 
-    loaded = (GPT2LMHeadModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder),
-              PrefixMapping.from_pretrained(folder / "mapping"))  # fmt: skip
-    assert {value.dtype for part in (loaded[0], loaded[2]) for value in part.state_dict().values()} == {torch.float32}
+    loaded = Captioner.from_pretrained(folder)
+    parts = loaded.language_model, loaded.mapping
+    assert {value.dtype for part in parts for value in part.state_dict().values()} == {torch.float32}
     assert not (folder / "mapping" / "README.md").exists()
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in folder.rglob("*") if path.is_file())
-    after = option_log_likelihoods(*loaded, inputs[:2], QUESTIONS, OPTIONS)
+    after = loaded.option_log_likelihoods(inputs[:2], QUESTIONS, OPTIONS)
     np.testing.assert_allclose(torch.cat(after), torch.cat(before), atol=0.02)  # half precision
     texts = [one.text for one in draw(train[0], "test", 2, 5)] + ["Ça va? 3/4 – naïve  spaces , and 120 BPM!"]
     for text in texts:
-        assert loaded[1](text)["input_ids"] == tokenizer(text)["input_ids"]
-        assert loaded[1].decode(loaded[1](text)["input_ids"]) == text
+        assert loaded.tokenizer(text)["input_ids"] == tokenizer(text)["input_ids"]
+        assert loaded.tokenizer.decode(loaded.tokenizer(text)["input_ids"]) == text
     for token in ("<|plain|>", captioner.QUESTION, captioner.END):
-        assert len(loaded[1](token)["input_ids"]) == 1
-    captions = generate_captions(*loaded, inputs, longest=30)
-    assert len(captions) == 8 and len(generate_captions(*loaded, None, longest=30)) == 1
+        assert len(loaded.tokenizer(token)["input_ids"]) == 1
+    captions = loaded.captions(inputs, longest=30)
+    assert len(captions) == 8 and len(loaded.captions(None, longest=30)) == 1
 
 
 def test_template_captioner_says_what_embeddings_tell(recipe):
@@ -331,9 +332,13 @@ def test_captions_are_judged_by_what_they_state(recipe):
 
 
 @pytest.fixture(scope="module")
-def shipped() -> tuple[GPT2LMHeadModel, GPT2Tokenizer, PrefixMapping]:
-    return (GPT2LMHeadModel.from_pretrained(SHIPPED), AutoTokenizer.from_pretrained(SHIPPED),
-            PrefixMapping.from_pretrained(SHIPPED / "mapping"))  # fmt: skip
+def shipped() -> Captioner:
+    return Captioner.from_pretrained(**checkpoint("captioner"))
+
+
+def test_a_folder_without_a_mapping_network_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no mapping network in .*mapping: give the folder of a captioner"):
+        Captioner.from_pretrained(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -350,7 +355,7 @@ def test_shipped_captions_are_true_of_their_clips(shipped, floor):
     from recipes.captions.matching import facts, stated, unknown
 
     embeddings, attributes = floor
-    claims = [stated(parse(text)) for text in generate_captions(*shipped, embeddings)]
+    claims = [stated(parse(text)) for text in shipped.captions(embeddings)]
 
     def precision(claims: list[frozenset]) -> float:
         right = [fact in facts(one) for claim, one in zip(claims, attributes, strict=True)
@@ -368,8 +373,7 @@ def test_shipped_answers_are_better_than_the_majority(shipped, floor):
 
     embeddings, attributes = floor
     asked = [(clip, one) for clip, record in enumerate(attributes) for one in questions(record, Random(clip), "test")]
-    likelihoods = option_log_likelihoods(
-        *shipped,
+    likelihoods = shipped.option_log_likelihoods(
         embeddings[[clip for clip, _ in asked]],
         [one.question for _, one in asked],
         [one.options for _, one in asked],

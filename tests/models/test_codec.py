@@ -113,8 +113,8 @@ def test_a_configuration_keeps_what_is_its_own(tmp_path):
     ("audio", "message"),
     [
         (torch.zeros(1, 2, 1000), "expects one channel"),
-        (torch.zeros(2, 0, 1000), "channel"),
-        (torch.zeros(1, 1, 0), "no samples|expects one channel"),
+        (torch.zeros(2, 0, 1000), "expects one channel"),
+        (torch.zeros(1, 1, 0), "got 0 samples"),
         (torch.full((1, 1, 1000), torch.nan), "NaN or infinite"),
         (torch.full((1, 1, 1000), torch.inf), "NaN or infinite"),
     ],

@@ -9,18 +9,8 @@ from safetensors.numpy import save_file
 
 from musicwords.clips import load_audio, load_clips
 from musicwords.health import FEWEST_ONSETS, MOST_SIMILAR, health
-from musicwords.probe import (
-    SAMPLE_RATE,
-    SHIPPED,
-    TEMPI,
-    Probe,
-    Readings,
-    features,
-    log_mel,
-    partials,
-    periodicity,
-    rises,
-)
+from musicwords.probe import SHIPPED, Probe, Readings, features
+from musicwords.spectral import SAMPLE_RATE, TEMPI, log_mel, partials, periodicity, rises
 
 # What the shipped probe reaches on the clips of the book, which are no clips of its corpus, less a margin.
 FAMILY, PERCUSSION = 0.7, 0.9
@@ -85,6 +75,13 @@ def test_silence_is_seen():
     assert health(melody())["silence"] < 0.05
 
 
+@pytest.mark.parametrize("seconds", [2, 2.02, 2.05, 2.5])
+def test_health_of_the_shortest_clips(seconds):
+    found = health(melody(seconds=seconds))
+    assert 0 <= found["self_similarity"] < 1 and found["onsets"] >= 1
+    assert health(np.zeros(round(seconds * SAMPLE_RATE)))["self_similarity"] == 1
+
+
 def test_onsets_are_counted():
     assert health(bursts(120))["onsets"] == 20
     assert health(bursts(60))["onsets"] == 10
@@ -128,7 +125,7 @@ def test_a_probe_is_read_and_gives_its_classes(tmp_path):
 
 
 def test_a_probe_that_is_missing_or_damaged_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="python -m evaluate_generation"):
+    with pytest.raises(FileNotFoundError, match=r"python -m recipes\.evaluate_generation"):
         Probe.load(tmp_path)
     vector = np.ones(4, np.float32)
     write(tmp_path, ["solo", "duet"], mean=vector, scale=vector, weight=np.ones((3, 4), np.float32), bias=vector[:3])

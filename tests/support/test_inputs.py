@@ -55,12 +55,12 @@ def test_good_audio_passes(clap):
 
 BAD_AUDIO = {
     "no clip": ([], "no audio"),
-    "empty": ([NOISE, NOISE[:0]], r"clip 1 has shape \(0,\)"),
-    "channels first": ([np.stack([NOISE, NOISE])], r"clip 0 has shape \(2, 160000\)"),
-    "channels last": ([np.stack([NOISE, NOISE], axis=1)], r"clip 0 has shape \(160000, 2\)"),
-    "one clip instead of a list": (NOISE, r"clip 0 has shape \(\)"),
-    "NaN": ([np.where(np.arange(len(NOISE)) == 7, np.nan, NOISE)], "clip 0 has samples that are NaN"),
-    "infinite": ([np.where(np.arange(len(NOISE)) == 7, -np.inf, NOISE)], "clip 0 has samples that are NaN"),
+    "empty": ([NOISE, NOISE[:0]], "clip 1 got 0 samples"),
+    "channels first": ([np.stack([NOISE, NOISE])], r"clip 0 got audio of shape \(2, 160000\)"),
+    "channels last": ([np.stack([NOISE, NOISE], axis=1)], r"clip 0 got audio of shape \(160000, 2\)"),
+    "one clip instead of a list": (NOISE, r"clip 0 got audio of shape \(\)"),
+    "NaN": ([np.where(np.arange(len(NOISE)) == 7, np.nan, NOISE)], "clip 0 got 1 samples that are NaN"),
+    "infinite": ([np.where(np.arange(len(NOISE)) == 7, -np.inf, NOISE)], "clip 0 got 1 samples that are NaN"),
     "integers": ([np.int16([1, -32768])], "samples up to 32768"),
     "silent": ([NOISE, np.zeros(RATE)], "clip 1 is silent"),
 }
