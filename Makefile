@@ -12,7 +12,10 @@ else
 BIN := $(VENV)/bin
 endif
 PY := $(BIN)/python
+INSTALLED := $(VENV)/installed
 READY := $(VENV)/ready
+# Tests run on two processes, with one thread each: two threads of each would wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses $(or $(JOBS),2) --dist loadgroup
 HTML := $(BOOK_OUTPUT)/_build/html
 BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.yml \
 	--path-output $(BOOK_OUTPUT) -W -n --keep-going
@@ -23,14 +26,18 @@ BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.y
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-14s %s\n", $$1, $$2}'
 
-$(READY): requirements.txt requirements-nodeps.txt pyproject.toml
+$(INSTALLED): requirements.txt requirements-nodeps.txt
 	$(PYTHON) -m venv --clear $(VENV)
 ifeq ($(TORCH),cpu)
 	$(PY) -m pip install --index-url https://download.pytorch.org/whl/cpu $(shell grep -E '^torch(audio)?==' requirements.txt)
 endif
 	$(PY) -m pip install --requirement requirements.txt
 	$(PY) -m pip install --no-deps --requirement requirements-nodeps.txt
-	$(PY) -m pip install --no-deps --editable .
+	touch $@
+
+# An edit of pyproject.toml takes seconds: what has to be downloaded stands in the requirements.
+$(READY): $(INSTALLED) pyproject.toml
+	$(PY) -m pip install --no-deps --no-build-isolation --editable .
 	$(PY) -m musicwords.environment --mend
 	touch $@
 
@@ -39,7 +46,8 @@ environment: $(READY)  ## make the Python environment in .venv (TORCH=cpu: witho
 check-env: $(READY)  ## say what works here ([OK]) and what does not ([FAIL]), with the mend
 	$(PY) -m musicwords.environment
 
-book: $(READY)  ## execute all notebooks and build the book
+book: $(READY)  ## execute the notebooks that changed, and build the book
+	$(PY) tests/run_notebooks.py --build $(BOOK_OUTPUT)/_build
 	$(BUILD)
 	@echo "The book is in $(HTML): open $(HTML)/index.html, or run: make serve"
 
@@ -54,10 +62,11 @@ lab: reader-notebooks  ## open the notebooks in JupyterLab
 
 test: $(READY) lint  ## run every test: package, notebooks without a network, book, pages in a browser
 	$(PY) tests/find_browser.py
-	$(PY) -m pytest
+	$(PY) tests/run_notebooks.py
+	$(PYTEST)
 
 test-fast: $(READY) lint  ## run the tests that neither execute notebooks nor build the book
-	$(PY) -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(READY)  ## check code style and spelling
 	$(BIN)/ruff check

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 from find_browser import find_browser
-
-ROOT = Path(__file__).parents[1]
+from run_notebooks import ROOT, execute, fill, offline
 
 
 def pytest_configure(config):
@@ -22,15 +21,11 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "exact: needs the exact versions of requirements.txt, laion-clap and audiocraft")
 
 
-def offline(log: Path, *python_path: Path) -> dict[str, str]:
-    """Return an environment in which Python cannot reach the network, and writes each attempt to ``log``."""
-    folders = [ROOT / "tests" / "no_network", *python_path]
-    variables = {
-        "PYTHONPATH": os.pathsep.join(map(str, folders)),
-        "NETWORK_LOG": str(log),
-        "MUSICWORDS_TIER": "mini",
-    }
-    return os.environ | variables
+def pytest_collection_modifyitems(items):
+    """Let the tests that need the built book run in one process, which builds it once."""
+    for item in items:
+        if {"executed", "built_book"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.xdist_group("book"))
 
 
 def build_command(output: Path) -> list[str]:
@@ -50,11 +45,20 @@ def build(
 
 
 @pytest.fixture(scope="session")
-def built_book(tmp_path_factory) -> Path:
-    """The folder of the built pages; everything was executed anew, without a network."""
+def executed() -> dict[Path, dict]:
+    """A report for each notebook; what has not changed since ``make book`` is not executed again."""
+    return execute()
+
+
+@pytest.fixture(scope="session")
+def built_book(executed, tmp_path_factory) -> Path:
+    """The folder of the built pages, from the executed notebooks, without a network."""
+    assert all(report["passed"] for report in executed.values())
     output = tmp_path_factory.mktemp("book")
+    fill(output / "_build" / ".jupyter_cache")
     done = build(ROOT, output, output / "network.log")
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    assert "Executing notebook" not in done.stdout + done.stderr, "the cache lacks a notebook"
     attempts = output / "network.log"
     assert not attempts.exists(), f"the build asked for {attempts.read_text()}"
     return output / "_build" / "html"

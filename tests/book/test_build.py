@@ -45,22 +45,37 @@ def test_small_book_builds(small_book):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    ("break_it", "message"),
-    [
-        (lambda root: write_cells(root, "raise RuntimeError('broken cell')"), "broken cell"),
-        (lambda root: write_page(root, "# Title\n\n{cite:p}`nobody2024nothing`\n"), "nobody2024nothing"),
-        (lambda root: write_page(root, "# Title\n\n{ref}`nowhere`\n"), "nowhere"),
-        (lambda root: write_page(root, "# Title\n\n[x](nowhere.md)\n"), "nowhere"),
-        (lambda root: write_page(root, "# Title\n\n{term}`no such term`\n"), "no such term"),
-        (lambda root: write_page(root, "# Title\n\n### Level skipped\n"), "heading"),
-        (lambda root: write_page(root, "# Title\n\n:::{clip} polka\n:::\n"), "no clip polka: the clips are ambient"),
-        (lambda root: write_path(root, "notebooks/cell"), "names notebooks/cell, which is no page"),
-    ],
-    ids=["exception in a cell", "citation", "reference", "link", "term", "heading", "clip", "core path"],
-)
-def test_broken_book_fails(small_book, break_it, message):
-    break_it(small_book)
+WARNINGS = {
+    "citation": ("{cite:p}`nobody2024nothing`", "nobody2024nothing"),
+    "reference": ("{ref}`nowhere`", "undefined label: 'nowhere'"),
+    "link": ("[x](no_such_page.md)", "no_such_page"),
+    "term": ("{term}`no such term`", "no such term"),
+    "heading": ("### Level skipped", "Non-consecutive header level"),
+    "clip": (":::{clip} polka\n:::", "no clip polka: the clips are ambient"),
+}
+PATH = "names notebooks/cell, which is no page"
+
+
+@pytest.fixture(scope="module")
+def warned(tmp_path_factory):
+    """The build of a book that does everything wrong which a build only warns of."""
+    root = make_book(tmp_path_factory.mktemp("warned"))
+    write_page(root, "# Title\n\n" + "\n\n".join(text for text, _ in WARNINGS.values()) + "\n")
+    write_path(root, "notebooks/cell")
+    return build(root, root / "out", root / "network.log")
+
+
+def test_warnings_fail_the_build(warned):
+    assert warned.returncode != 0
+
+
+@pytest.mark.parametrize("message", [*(message for _, message in WARNINGS.values()), PATH], ids=[*WARNINGS, "path"])
+def test_build_warns_of(warned, message):
+    assert message in warned.stdout + warned.stderr
+
+
+def test_exception_in_a_cell_fails_the_build(small_book):
+    write_cells(small_book, "raise RuntimeError('broken cell')")
     done = build(small_book, small_book / "out", small_book / "network.log")
     assert done.returncode != 0
-    assert message in done.stdout + done.stderr
+    assert "broken cell" in done.stdout + done.stderr

@@ -1,6 +1,7 @@
 """Every notebook runs alone: from the wheel that Colab installs, in an empty folder, without a network.
 
-After it come the solutions of other pages that go on from it, since those pages do not run their code.
+After it come the solutions of other pages that go on from it, since those pages do not run their code. The pages are
+built from the same run; see run_notebooks.py.
 """
 
 import shutil
@@ -10,45 +11,41 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import ROOT, offline
+from jupyter_cache import get_cache
+from run_notebooks import ROOT, execute, fill, install, key_of, notebooks, offline, run_alone, solutions_after
+from small_book import make_book, write_cells, write_page
 from source import page_code, page_solutions
 
-NOTEBOOKS = sorted(path.relative_to(ROOT) for path in (ROOT / "notebooks").rglob("*.ipynb"))
+NOTEBOOKS = notebooks()
 SOLUTIONS = page_solutions(ROOT)
 PAGE_CODE = page_code(ROOT)
+SOLVED = """# Title
+
+:::{exercise-start}
+:label: ex-more
+:::
+What comes next in [](../notebooks/cells.ipynb)?
+:::{exercise-end}
+:::
+
+:::{solution-start} ex-more
+:class: dropdown
+:::
+```python
+assert answer + 1 > answer
+```
+:::{solution-end}
+:::
+"""
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="session")
 def wheel_folder(tmp_path_factory) -> Path:
     """A folder into which the wheel of the package was installed, and nothing else."""
-    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("installed")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "musicwords", source / "musicwords", ignore=shutil.ignore_patterns("__pycache__"))
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target, source]
-    subprocess.run(list(map(str, command)), check=True)
+    target = tmp_path_factory.mktemp("installed")
+    install(ROOT, target)
     return target
-
-
-def run_alone(notebook: Path, folder: Path, wheel_folder: Path) -> subprocess.CompletedProcess:
-    """Run a notebook with nbmake in ``folder``, which the repository is not part of, and the solutions after it."""
-    copied = folder / notebook.name
-    content = nbformat.read(notebook, as_version=4)
-    content.cells += [nbformat.v4.new_code_cell(code) for _, of, code in SOLUTIONS if of == notebook]
-    nbformat.write(content, copied)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "--nbmake",
-        "--nbmake-timeout=180",
-        copied,
-    ]
-    environment = offline(folder / "network.log", wheel_folder)
-    return subprocess.run(list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True)
 
 
 def test_wheel_is_what_is_imported(wheel_folder, tmp_path):
@@ -67,12 +64,10 @@ def test_wheel_is_what_is_imported(wheel_folder, tmp_path):
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs_alone(notebook, wheel_folder, tmp_path):
-    done = run_alone(ROOT / notebook, tmp_path, wheel_folder)
-    assert done.returncode == 0, done.stdout[-6000:]
-    assert "1 passed" in done.stdout
-    log = tmp_path / "network.log"
-    assert not log.exists(), f"{notebook} asked for {log.read_text()}"
+def test_notebook_runs_alone(notebook, executed):
+    report = executed[notebook]
+    assert report["passed"], f"{report['log'][-6000:]}\n{report['asked']}"
+    assert "1 passed" in report["log"]
 
 
 @pytest.mark.parametrize(
@@ -95,8 +90,8 @@ def test_code_of_a_page_runs(page, tmp_path):
 
 
 def test_solutions_know_their_notebooks():
-    assert {of for _, of, _ in SOLUTIONS if of} <= {ROOT / notebook for notebook in NOTEBOOKS}
-    assert any(of for _, of, _ in SOLUTIONS)
+    assert set(solutions_after()) <= set(NOTEBOOKS)
+    assert solutions_after()
 
 
 @pytest.mark.parametrize(
@@ -105,13 +100,75 @@ def test_solutions_know_their_notebooks():
     ids=["exception", "network"],
 )
 def test_broken_notebook_is_found(code, wheel_folder, tmp_path):
-    path = tmp_path / "broken" / "broken.ipynb"
-    path.parent.mkdir()
+    path, folder = tmp_path / "broken.ipynb", tmp_path / "alone"
+    folder.mkdir()
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), path)
-    done = run_alone(path, tmp_path, wheel_folder)
+    done = run_alone(path, folder, wheel_folder)
     assert done.returncode == 1
     assert "1 failed" in done.stdout
-    assert ("urlopen" in code) == (tmp_path / "network.log").exists()
+    assert ("urlopen" in code) == (folder / "network.log").exists()
+
+
+@pytest.fixture
+def small(tmp_path) -> Path:
+    """The root of a book with one notebook, a page with a solution that goes on from it, and a tiny package."""
+    root = tmp_path / "root"
+    make_book(root)
+    (root / "musicwords").mkdir()
+    (root / "musicwords" / "__init__.py").write_text("ANSWER = 42\n", encoding="utf-8")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "requirements.txt", "requirements-nodeps.txt"):
+        shutil.copy(ROOT / name, root)
+    write_cells(root, "import musicwords\nanswer = musicwords.ANSWER\nprint(answer)")
+    write_page(root, SOLVED)
+    return root
+
+
+def test_a_notebook_runs_again_when_something_changed_and_only_then(small, tmp_path):
+    (cells,) = notebooks(small)
+
+    def outputs() -> tuple[str, float]:
+        (report,) = execute(small, tmp_path / "executed").values()
+        assert report["passed"], report["log"]
+        kept = tmp_path / "executed" / cells
+        codes = [cell for cell in nbformat.read(kept, as_version=4).cells if cell.cell_type == "code"]
+        assert len(codes) == 1, "a solution is no cell of the notebook"
+        return codes[0].outputs[0].text.strip(), kept.stat().st_mtime_ns
+
+    first, when = outputs()
+    assert first == "42"
+    assert outputs() == (first, when)
+    (small / "musicwords" / "__init__.py").write_text("ANSWER = 43\n", encoding="utf-8")
+    second, later = outputs()
+    assert second == "43" and later > when
+    write_page(small, SOLVED.replace("answer + 1", "answer + 2"))
+    assert outputs()[1] > later
+
+
+def test_a_solution_that_fails_is_found_and_tried_again(small, tmp_path):
+    write_page(small, SOLVED.replace("answer + 1", "answer + nothing"))
+    for _ in range(2):
+        (report,) = execute(small, tmp_path / "executed").values()
+        assert not report["passed"]
+        assert "name 'nothing' is not defined" in report["log"]
+
+
+def test_the_book_takes_what_was_executed(small, tmp_path):
+    execute(small, tmp_path / "executed")
+    fill(tmp_path / "cache", small, tmp_path / "executed")
+    (path,) = notebooks(small)
+    match = get_cache(tmp_path / "cache").match_cache_notebook(nbformat.read(small / path, as_version=4))
+    assert match.data["execution_seconds"] >= 0
+
+
+def test_text_around_the_code_changes_no_key():
+    cells = [nbformat.v4.new_markdown_cell("Text."), nbformat.v4.new_code_cell("1 + 1")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    key = key_of(notebook, [], "here")
+    cells[0].source = "Other text."
+    assert key_of(notebook, [], "here") == key
+    assert key_of(notebook, [], "there") != key
+    cells[1].source = "1 + 2"
+    assert key_of(notebook, [], "here") != key
 
 
 def test_block_writes_what_was_asked_for(tmp_path):
