@@ -225,6 +225,9 @@ class ReaderTranslator(MarkdownTranslator):
         address = node.get("refuri", "")
         if node.get("internal"):
             address = self.builder.address(address)
+        elif node.astext() == address:
+            self.add(f"<{address}>")
+            raise nodes.SkipNode
         self._push_context(WrappedContext("[", f"]({address})") if address else SubContext())
 
     visit_number_reference = visit_reference
@@ -362,7 +365,7 @@ class ReaderNotebooks(Builder):
         line = f"- [{self.title(name)}]({name}{SUFFIX})"
         if name in self.config.core_path:
             line += f" {SYMBOL}"
-        if self.config.repository_url and name.startswith("notebooks/"):
+        if self.config.html_baseurl and self.config.repository_url and name.startswith("notebooks/"):
             line += f" ([in Colab]({colab_url(self.config.repository_url, name)}))"
         return line
 

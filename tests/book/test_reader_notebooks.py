@@ -1,0 +1,179 @@
+"""The notebooks that readers open have the text of the pages in plain Markdown, the cells of the sources, and links."""
+
+import re
+import shutil
+from copy import copy
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from conftest import ROOT, build
+from nbconvert.filters import markdown2html
+from source import contents, core_path, page_files
+
+BUILDER = ("--builder=custom", "--custom-builder=notebooks")
+SITE = "https://example.org/book"
+MYST = re.compile(
+    r"\{[a-z:]+\}`|^\s*>?\s*(?:`{3,}|:{3,})\{|^:{3,}|^\([\w-]+\)=$|^:[a-z-]+:|\]\([^)]*\.md[)#]", re.MULTILINE
+)
+SET_UP = re.compile(r"^REPOSITORY = .*$", re.MULTILINE)
+PAGES = sorted(path.relative_to(ROOT).with_suffix("").as_posix() for path in page_files(ROOT))
+NOTEBOOKS = [name for name in PAGES if name.startswith("notebooks/")]
+pytestmark = pytest.mark.slow
+
+
+def write_notebooks(built_book: Path, site: str) -> Path:
+    """Write the reader's notebooks beside the built pages, and return a folder with a copy of them."""
+    output = built_book.parents[1]
+    done = build(ROOT, output, output / "network.log", *BUILDER, site=site)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    assert "Executing notebook" not in done.stdout + done.stderr
+    return Path(shutil.copytree(built_book.parent / "notebooks", output / (site.rpartition("/")[2] or "local")))
+
+
+@pytest.fixture(scope="session")
+def local(built_book) -> Path:
+    """The notebooks of a build that does not know where the pages will be published."""
+    return write_notebooks(built_book, "")
+
+
+@pytest.fixture(scope="session")
+def published(built_book) -> Path:
+    """The notebooks of a build that knows it."""
+    return write_notebooks(built_book, SITE)
+
+
+def cells(path: Path, kind: str) -> list[nbformat.NotebookNode]:
+    """Return the cells of one kind."""
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
+
+
+def text(path: Path) -> str:
+    """Return the Markdown of a notebook."""
+    return "\n\n".join(cell.source for cell in cells(path, "markdown"))
+
+
+@cache
+def shown(path: Path) -> BeautifulSoup:
+    """Return the Markdown of a notebook as nbconvert shows it."""
+    return BeautifulSoup("".join(markdown2html(cell.source) for cell in cells(path, "markdown")), "html.parser")
+
+
+@cache
+def page(built_book: Path, name: str) -> BeautifulSoup:
+    """Return a page of the built book."""
+    return BeautifulSoup((built_book / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def test_every_page_has_a_notebook(local):
+    written = {path.relative_to(local).with_suffix("").as_posix() for path in local.rglob("*.ipynb")}
+    assert written == {"index", *PAGES}
+    for path in local.rglob("*.ipynb"):
+        nbformat.validate(nbformat.read(path, as_version=4))
+
+
+def test_index_has_the_order_of_the_contents(local):
+    links = [link["href"].removesuffix(".ipynb") for link in shown(local / "index.ipynb").select("li a")]
+    assert set(links) == contents(ROOT)
+    toc = re.findall(r"(?:root|file): (\S+)", (ROOT / "book" / "_toc.yml").read_text(encoding="utf-8"))
+    assert links == toc
+    marked = re.findall(r"\((\S+)\.ipynb\) ★", text(local / "index.ipynb"))
+    assert marked == core_path(ROOT)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_markup_of_myst_is_left(local, published, name):
+    for folder in (local, published):
+        assert MYST.findall(text(folder / f"{name}.ipynb")) == []
+
+
+def test_markup_of_myst_is_in_every_source():
+    assert [name for name in NOTEBOOKS if not MYST.search(text(ROOT / f"{name}.ipynb"))] == []
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_cells_are_those_of_the_source(local, name):
+    sources = [c for c in cells(ROOT / f"{name}.ipynb", "code") if "remove-cell" not in c.metadata.get("tags", [])]
+    written = cells(local / f"{name}.ipynb", "code")
+    set_up = next(cell for cell in written if "colab" in cell.metadata.tags)
+    assert SET_UP.findall(set_up.source) == ['REPOSITORY = "https://github.com/someone/book"']
+    (unstamped,) = (SET_UP.findall(cell.source)[0] for cell in sources if SET_UP.search(cell.source))
+    set_up.source = SET_UP.sub(unstamped, set_up.source)
+    assert [cell.source for cell in written] == [cell.source for cell in sources]
+    assert [cell.metadata.get("tags", []) for cell in written] == [cell.metadata.get("tags", []) for cell in sources]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in written)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_text_is_that_of_the_page(local, built_book, name):
+    """Each paragraph, item, entry and heading of the page, without formulas, stands in the notebook."""
+    formulas = re.compile(r"\\\(.*?\\\)|\\\[.*?\\\]|\$\$.*?\$\$|\$.*?\$", re.DOTALL)
+
+    def words(part: BeautifulSoup) -> str:
+        return re.sub(r"\W+", " ", formulas.sub(" ", part.text)).strip()
+
+    article = copy(page(built_book, name).select_one("article"))
+    for part in article.select(".cell, .toctree-wrapper, .headerlink, figure.sound"):
+        part.decompose()
+    for link in article.select("a.github"):  # whose address the theme shortens
+        link.string = link["href"]
+    expected = [words(part) for part in article.select("p, td, li:not(:has(p, ul, ol)), h2, h3")]
+    assert len(expected) > 5
+    found = words(shown(local / f"{name}.ipynb"))
+    assert [part for part in expected if part not in found] == []
+
+
+def headings(path: Path) -> set[str]:
+    """Return the parts of a notebook that a link can lead to, by the names that Jupyter gives them."""
+    return {heading["id"] for heading in shown(path).select("h1, h2, h3, h4")}
+
+
+def targets(soup: BeautifulSoup) -> list[str]:
+    """Return where the links, pictures and sounds of a notebook are."""
+    found = [link["href"] for link in soup.select("a[href]:not(.anchor-link)")]
+    return found + [part["src"] for part in soup.select("[src]")]
+
+
+@pytest.mark.parametrize("name", ["index", *PAGES])
+def test_links_lead_to_the_other_notebooks(local, name):
+    path = local / f"{name}.ipynb"
+    for target in targets(shown(path)):
+        if "://" not in target:
+            file, _, part = target.partition("#")
+            there = (path.parent / unquote(file)).resolve()
+            assert there.is_relative_to(local) and there.is_file(), target
+            assert not part or unquote(part) in headings(there), target
+
+
+def test_links_lead_to_the_terms_of_the_glossary(local):
+    found = [target for name in NOTEBOOKS for target in targets(shown(local / f"{name}.ipynb"))]
+    terms = [target for target in found if "glossary.ipynb" in target]
+    assert len(terms) > 50
+    assert [target for target in terms if "#" not in target] == []
+
+
+@cache
+def parts(built_book: Path, name: str) -> set[str]:
+    """Return the parts of a page that a link can lead to."""
+    return {part["id"] for part in page(built_book, name).select("[id]")}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_to_the_published_pages(published, built_book, name):
+    found = targets(shown(published / f"{name}.ipynb"))
+    assert [target for target in found if "://" not in target and not target.endswith(".ogg")] == []
+    for target in found:
+        if target.startswith(SITE):
+            file, _, part = target.removeprefix(f"{SITE}/").partition("#")
+            assert (built_book / file).is_file(), target
+            assert not part or unquote(part) in parts(built_book, file.removesuffix(".html")), target
+
+
+def test_index_leads_to_colab_where_the_notebooks_are_published(local, published):
+    colab = "https://colab.research.google.com/github/someone/book/blob/notebooks"
+    found = [target for target in targets(shown(published / "index.ipynb")) if target.startswith(colab)]
+    assert sorted(found) == [f"{colab}/{name}.ipynb" for name in NOTEBOOKS]
+    assert "colab" not in text(local / "index.ipynb")
