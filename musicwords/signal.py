@@ -1,7 +1,11 @@
 """What audio has to be before anything is computed from it: one channel of finite samples, long and soft enough."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    import torch
 
 LOUDEST = 16.0  # far over full scale: integers stored as floats, or a wrong scale
 
@@ -56,7 +60,7 @@ def check_signal(audio: np.ndarray, who: str, sample_rate: int = 0, shortest: fl
     return audio.astype(np.float32, copy=False)
 
 
-def check_batch(audio: torch.Tensor, who: str) -> None:
+def check_batch(audio: "torch.Tensor", who: str) -> None:
     """Raise unless audio is a batch of mono signals that a network can read.
 
     Parameters

@@ -15,8 +15,9 @@ from pathlib import Path
 from statistics import median
 
 import psutil
-from conftest import ROOT, build_command, chromium, served
+from building import build_command, chromium, served
 from find_browser import find_browser
+from run_notebooks import ROOT
 from test_notebooks import NOTEBOOKS
 from visit import weigh
 

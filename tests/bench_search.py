@@ -25,7 +25,7 @@ import pandas as pd
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from conftest import ROOT
+from run_notebooks import ROOT
 from threadpoolctl import threadpool_limits
 
 import musicwords

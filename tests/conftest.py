@@ -1,19 +1,13 @@
-"""What several tests share: the root of the repository, the built book, a browser."""
+"""What several tests share: the executed notebooks, the built book, a browser. At the end stands what was skipped."""
 
-import http.server
 import os
-import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
+from building import build, chromium, served
 from find_browser import find_browser
-from run_notebooks import ROOT, execute, fill, offline
+from run_notebooks import ROOT, execute, fill
 
 
 def pytest_configure(config):
@@ -21,27 +15,44 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "exact: needs the exact versions of requirements.txt, laion-clap and audiocraft")
 
 
+MENDS = {  # what the reason of a skip contains -> what to do
+    "recipes/requirements": "python -m pip install -r recipes/requirements.txt\n"
+    "    python -m pip install --no-deps -r recipes/requirements-nodeps.txt",
+    "sound font": "apt install fluidr3mono-gm-soundfont musescore-general-soundfont-small",
+    "sonic-pi": "apt install sonic-pi-samples",
+    "Chromium": "python tests/find_browser.py",
+}
+
+
+def pytest_sessionfinish(session):
+    """Where ALL_TESTS is set, a test that was skipped for want of something that can be installed is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    reasons = [str(report.longrepr) for report in reporter.getreports("skipped")] if reporter else []
+    if os.environ.get("ALL_TESTS") and any(word in reason for reason in reasons for word in MENDS):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say which files of tests were skipped, wholly or in part, why, and how to run them."""
+    skipped = {}
+    for report in terminalreporter.getreports("skipped"):
+        path, _, reason = report.longrepr if isinstance(report.longrepr, tuple) else (report.fspath, 0, "")
+        file = Path(report.nodeid.split("::")[0] or path).name
+        skipped.setdefault(reason.removeprefix("Skipped: "), {}).setdefault(file, 0)
+        skipped[reason.removeprefix("Skipped: ")][file] += 1
+    for reason, files in skipped.items():
+        where = ", ".join(f"{file} ({count})" for file, count in sorted(files.items()))
+        terminalreporter.write_line(f"Not run: {where}: {reason}", yellow=True)
+        for word, mend in MENDS.items():
+            if word in reason:
+                terminalreporter.write_line(f"    {mend}")
+
+
 def pytest_collection_modifyitems(items):
     """Let the tests that need the built book run in one process, which builds it once."""
     for item in items:
         if {"executed", "built_book"} & set(item.fixturenames):
             item.add_marker(pytest.mark.xdist_group("book"))
-
-
-def build_command(output: Path) -> list[str]:
-    """Return the command of ``make book``, with the pages in ``output``."""
-    jupyter_book = shutil.which("jupyter-book", path=Path(sys.executable).parent)
-    command = [jupyter_book, "build", ".", "--config", "book/_config.yml", "--toc", "book/_toc.yml"]
-    return [*command, "--path-output", str(output), "-W", "-n", "--keep-going"]
-
-
-def build(
-    root: Path, output: Path, log: Path, *options: str, repository: str = "someone/book", site: str = ""
-) -> subprocess.CompletedProcess:
-    """Build the book of ``root`` without a network, as GitHub would build it in a repository of this name."""
-    environment = offline(log) | {"GITHUB_REPOSITORY": repository, "BOOK_SITE": site}
-    command = [*build_command(output), *options]
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="session")
@@ -62,33 +73,6 @@ def built_book(executed, tmp_path_factory) -> Path:
     attempts = output / "network.log"
     assert not attempts.exists(), f"the build asked for {attempts.read_text()}"
     return output / "_build" / "html"
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder while the ``with`` block runs, and give its address."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
-@contextmanager
-def chromium(path: str) -> Iterator:
-    """Run a headless Chromium while the ``with`` block runs."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-        arguments += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

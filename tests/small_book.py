@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import nbformat
-from conftest import ROOT
+from run_notebooks import ROOT
 
 CONTENTS = "format: jb-book\nroot: book/intro\nchapters:\n"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}

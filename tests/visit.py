@@ -6,8 +6,8 @@ from functools import cache
 from importlib.resources import files
 from urllib.parse import urlsplit
 
-from conftest import ROOT
 from playwright.sync_api import Error
+from run_notebooks import ROOT
 from source import contents
 
 PAGES = sorted(contents(ROOT))

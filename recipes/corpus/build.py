@@ -36,7 +36,7 @@ def clip_path(task: Plan | str, output: Path) -> Path:
 
 def parsed_works(output: Path, processes: int) -> list[works.Work]:
     """All usable scores, parsed now where they have not been."""
-    entries, folder = works.catalogue(), output / "scores"
+    entries, folder = works.catalog(), output / "scores"
     folder.mkdir(parents=True, exist_ok=True)
     todo = [entry for entry in entries if not works.cache_path(folder, entry[0]).exists()]
     if todo:

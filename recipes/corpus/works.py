@@ -82,7 +82,7 @@ def idiom_of_tune(title: str) -> str:
     return next((name for ending, name in TUNE_TYPES.items() if title.lower().endswith(ending)), "dance tune")
 
 
-def catalogue() -> list[tuple[str, str, str, str]]:
+def catalog() -> list[tuple[str, str, str, str]]:
     """(path, collection, source family, idiom) of each score of music21's corpus that may be used."""
     root = Path(getCorpusFilePath())
     found = []

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, build
+from building import build
+from run_notebooks import ROOT
 from small_book import make_book, write_cells, write_page, write_path
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from conftest import ROOT, build
+from building import build
+from run_notebooks import ROOT
 from small_book import make_book, write_cells, write_contents, write_page, write_path
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from run_notebooks import ROOT
 
 IMAGES = ROOT / "book" / "img"
 

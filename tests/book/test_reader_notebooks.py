@@ -1,7 +1,10 @@
 """The notebooks that readers open have the text of the pages in plain Markdown, the cells of the sources, and links."""
 
+import ast
 import re
 import shutil
+import subprocess
+import sys
 from copy import copy
 from functools import cache
 from pathlib import Path
@@ -10,8 +13,12 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from conftest import ROOT, build
+from building import build
+from IPython.core.inputtransformer2 import TransformerManager
 from nbconvert.filters import markdown2html
+from run_notebooks import run_alone
+from small_book import make_book, write_cells
+from run_notebooks import ROOT
 from source import contents, core_path, page_files
 
 BUILDER = ("--builder=custom", "--custom-builder=notebooks")
@@ -126,6 +133,68 @@ def test_text_is_that_of_the_page(local, built_book, name):
     assert [part for part in expected if part not in found] == []
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_formulas_are_those_of_the_page(local, built_book, name):
+    """Each formula of the page stands in the notebook, with its number if it has one."""
+    written = re.sub(r"\s+|\\[lr]?vert|[|]", "", text(local / f"{name}.ipynb").replace("\n> ", "\n"))
+    for part in page(built_book, name).select("article .math"):
+        formula = re.search(r"\\\((.*)\\\)|\\\[(.*)\\\]", part.text, re.DOTALL)
+        formula = re.sub(r"\s+|\\[lr]?vert|[|]|\\(?:begin|end)\{split\}", "", formula[1] or formula[2])
+        number = part.select_one(".eqno")
+        if number:
+            formula += f"\\tag{{{re.search(r'[0-9]+', number.text)[0]}}}"
+        assert formula in written
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_exercises_are_quotes_and_solutions_are_folded(local, built_book, name):
+    article, notebook = page(built_book, name).select_one("article"), shown(local / f"{name}.ipynb")
+    exercises = [title.text.strip() for title in article.select(".exercise > .admonition-title")]
+    assert [title.text for title in notebook.select("blockquote strong") if "Exercise" in title.text] == exercises
+    solutions = [title.text.strip() for title in article.select(".solution > .admonition-title")]
+    assert list(dict.fromkeys(title.text for title in notebook.select("details > summary"))) == solutions
+    for cell in cells(local / f"{name}.ipynb", "code"):
+        folded = cell.metadata.get("jupyter", {})
+        assert ("solution" in cell.metadata.get("tags", [])) == bool(folded)
+        assert set(folded.values()) <= {True}
+
+
+def test_cells_need_none_that_is_left_out(local):
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", local / "notebooks"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def names(code: str, use: type[ast.expr_context]) -> set[str]:
+    """Return the names that a cell reads or sets, outside of its functions."""
+    found, todo = set(), [ast.parse(TransformerManager().transform_cell(code))]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, use):
+            found.add(node.id)
+        if not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.comprehension)):
+            todo += ast.iter_child_nodes(node)
+    return found
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_cells_read_no_name_that_one_left_out_has_set(name):
+    left_out = set()
+    for cell in cells(ROOT / f"{name}.ipynb", "code"):
+        if "remove-cell" in cell.metadata.get("tags", []):
+            left_out |= names(cell.source, ast.Store)
+        else:
+            set_here = names(cell.source, ast.Store)
+            assert names(cell.source, ast.Load) - set_here & left_out == set(), cell.source
+            left_out -= set_here
+
+
+def test_a_notebook_runs(local, tmp_path):
+    done = run_alone(local / "notebooks" / "introduction" / "why_language.ipynb", tmp_path, ROOT)
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert not (tmp_path / "network.log").exists()
+
+
 def headings(path: Path) -> set[str]:
     """Return the parts of a notebook that a link can lead to, by the names that Jupyter gives them."""
     return {heading["id"] for heading in shown(path).select("h1, h2, h3, h4")}
@@ -177,3 +246,66 @@ def test_index_leads_to_colab_where_the_notebooks_are_published(local, published
     found = [target for target in targets(shown(published / "index.ipynb")) if target.startswith(colab)]
     assert sorted(found) == [f"{colab}/{name}.ipynb" for name in NOTEBOOKS]
     assert "colab" not in text(local / "index.ipynb")
+
+
+SOLVED = """## Try it
+
+:::{exercise-start}
+:label: ex-one
+:::
+Do it.
+:::{exercise-end}
+:::
+
+:::{solution-start} ex-one
+:::
+Done."""
+
+
+@pytest.fixture
+def book(tmp_path) -> Path:
+    """A small book whose notebook has a solution with a cell."""
+    make_book(tmp_path)
+    write_cells(tmp_path, ("REPOSITORY = ''", "colab"), "1 + 1", ("2 + 2", "solution"))
+    path = tmp_path / "notebooks" / "cells.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(3, nbformat.v4.new_markdown_cell(SOLVED))
+    notebook.cells.append(nbformat.v4.new_markdown_cell(":::{solution-end}\n:::"))
+    nbformat.write(notebook, path)
+    return tmp_path
+
+
+def written_in(book: Path) -> Path:
+    """Write the reader's notebooks of a small book without an address, and return the path of one."""
+    done = build(book, book / "out", book / "network.log", *BUILDER, repository="")
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    return book / "out" / "_build" / "notebooks" / "notebooks" / "cells.ipynb"
+
+
+def test_set_up_cell_stays_as_it_is_without_an_address(book):
+    assert cells(written_in(book), "code")[0].source == "REPOSITORY = ''"
+
+
+def test_solutions_can_be_left_out(book):
+    path = written_in(book)
+    assert [cell.source for cell in cells(path, "code")][1:] == ["1 + 1", "2 + 2"]
+    assert "Done." in text(path)
+    config = book / "book" / "_config.yml"
+    settings = config.read_text(encoding="utf-8")
+    assert settings.count("  config:\n") == 1
+    settings = settings.replace("  config:\n", "  config:\n    notebooks_with_solutions: false\n")
+    config.write_text(settings, encoding="utf-8")
+    path = written_in(book)
+    assert [cell.source for cell in cells(path, "code")][1:] == ["1 + 1"]
+    assert "Do it." in text(path) and "Done." not in text(path)
+
+
+def test_what_a_reader_changed_stays_until_the_book_changes(book):
+    path, source = written_in(book), book / "notebooks" / "cells.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("mine = 1"))
+    nbformat.write(notebook, path)
+    assert cells(written_in(book), "code")[-1].source == "mine = 1"
+    source.write_text(source.read_text(encoding="utf-8").replace("Do it.", "Do it now."), encoding="utf-8")
+    assert "Do it now." in text(written_in(book))
+    assert cells(path, "code")[-1].source == "2 + 2"

@@ -6,7 +6,8 @@ import sys
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from conftest import ROOT, build
+from building import build
+from run_notebooks import ROOT
 from small_book import make_book, write_page
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))

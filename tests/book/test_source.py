@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import source
-from conftest import ROOT
+from run_notebooks import ROOT
 
 RULES = [
     source.contents_problems,

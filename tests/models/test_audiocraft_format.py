@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from conftest import ROOT
+from run_notebooks import ROOT
 from transformers import (
     AutoTokenizer,
     BertConfig,

@@ -6,8 +6,8 @@ from random import Random
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
 from resumed import RESUMED
+from run_notebooks import ROOT
 from tokenizers import pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
@@ -200,7 +200,7 @@ def test_text_beyond_the_context_is_refused(tiny):
 @pytest.fixture
 def recipe(monkeypatch):
     """The recipe's training module, made small."""
-    for module in ("nltk", "pycocoevalcap", "rouge_score", "sacrebleu", "soundfile", "tomllib", "tqdm"):
+    for module in ("nltk", "pycocoevalcap", "rouge_score", "sacrebleu", "soundfile", "tqdm"):
         pytest.importorskip(module, reason="needs recipes/requirements.txt")
     from recipes.captioner import training
 

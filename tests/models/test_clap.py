@@ -100,7 +100,7 @@ def test_it_finds_the_clips_of_the_book_by_their_captions(clap, clips):
 
 def test_it_hears_what_test_clips_are(clap):
     """Procedural clips of the test set, rendered here: their own captions, percussion and tempo."""
-    for module in ("music21", "tinysoundfont", "tomllib", "tqdm"):
+    for module in ("music21", "tinysoundfont", "tqdm"):
         pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
     from recipes.clap.evaluate import class_embeddings
     from recipes.clap.zero_shot import CLASSES

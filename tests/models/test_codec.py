@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from run_notebooks import ROOT
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, EncodecFeatureExtractor, EncodecModel
 
 from musicwords.clips import load_audio, load_clips

@@ -3,9 +3,6 @@
 import numpy as np
 import pytest
 import torch
-
-pytest.importorskip("diffusers")
-
 from diffusers import (
     DDIMScheduler,
     DPMSolverMultistepScheduler,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import ROOT
+from run_notebooks import ROOT
 from transformers import BertTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor, RobertaModel
 
 pytestmark = pytest.mark.exact

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from run_notebooks import ROOT
 from safetensors.torch import load_file, save_file
 
 from musicwords.musicnn import SAMPLE_RATE, Musicnn, log_mel_patches

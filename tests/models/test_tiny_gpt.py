@@ -6,7 +6,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from run_notebooks import ROOT
 
 from musicwords import tiny_gpt
 from musicwords.corpus import load_corpus

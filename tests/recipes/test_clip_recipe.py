@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from run_notebooks import ROOT
 
-for module in ("music21", "tinysoundfont", "pyloudnorm", "tomllib"):
+for module in ("music21", "tinysoundfont", "pyloudnorm"):
     pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
 
 CLIPS = ROOT / "musicwords" / "data" / "clips"

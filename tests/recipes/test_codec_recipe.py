@@ -13,7 +13,7 @@ from transformers import AutoFeatureExtractor, AutoModel
 
 from musicwords.codec import SpectralCodec, SpectralCodecConfig
 
-for module in ("music21", "tinysoundfont", "tomllib", "vector_quantize_pytorch"):
+for module in ("music21", "tinysoundfont", "vector_quantize_pytorch"):
     pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
 
 

@@ -10,9 +10,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from run_notebooks import ROOT
 
-for module in ("music21", "tinysoundfont", "tomllib", "tqdm"):
+for module in ("music21", "tinysoundfont", "tqdm"):
     pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
 
 # A few works of each family, with likenesses in other keys: one chorale melody, one tune under two titles.
@@ -44,7 +44,7 @@ def scores(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("scores")
     wanted = {f"bach/{name}.mxl" for name in CHORALES} | {f"ryansMammoth/{name}.abc" for name in TUNES} | set(QUARTETS)
-    entries = [entry for entry in works.catalogue() if entry[0] in wanted]
+    entries = [entry for entry in works.catalog() if entry[0] in wanted]
     assert len(entries) == len(wanted)
     for entry in entries:
         works.parse(entry, folder)

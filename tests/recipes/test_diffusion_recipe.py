@@ -11,7 +11,7 @@ from transformers import BertConfig, BertModel, BertTokenizer
 
 from musicwords.codec import SpectralCodec, SpectralCodecConfig
 
-for module in ("music21", "tinysoundfont", "tomllib"):
+for module in ("music21", "tinysoundfont"):
     pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
 
 

@@ -6,12 +6,12 @@ from random import Random
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from made_up import bursts, melody
+from run_notebooks import ROOT
 
 from musicwords.probe import Probe, Readings, features
 
-for module in ("music21", "tinysoundfont", "tomllib"):
+for module in ("music21", "tinysoundfont"):
     pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
 
 

@@ -6,13 +6,10 @@ from random import Random
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
 from resumed import same_curve
+from run_notebooks import ROOT
 
 import musicwords.codec
-
-pytest.importorskip("tomllib", reason="the recipes need Python 3.11 or newer")
-
 
 CLIPS, FRAMES = 24, 20
 INSTRUMENTS = {"violin": "strings", "piano": "keyboard", "flute": "woodwind", "choir": "voice"}

@@ -3,12 +3,14 @@
 import json
 import math
 import re
+import tomllib
 
 import librosa
 import numpy as np
+import pyloudnorm
 import pytest
 import soundfile
-from conftest import ROOT
+from run_notebooks import ROOT
 
 from musicwords.clips import CLIPS, load_audio, load_clips
 
@@ -127,7 +129,6 @@ def test_the_set_covers_the_field():
 
 
 def test_metadata_agrees_with_what_people_wrote():
-    tomllib = pytest.importorskip("tomllib", reason="Python 3.11 or newer reads recipes/music/clips.toml")
     written = tomllib.loads((ROOT / "recipes" / "music" / "clips.toml").read_text(encoding="utf-8"))
     assert sorted(written) == NAMES
     for row in ROWS:
@@ -150,7 +151,6 @@ def test_format(row):
 
 @each_clip
 def test_loudness(row):
-    pyloudnorm = pytest.importorskip("pyloudnorm")
     measured = pyloudnorm.Meter(32_000).integrated_loudness(audio_of(row))
     assert measured == pytest.approx(LOUDNESS, abs=0.5)
     assert measured == pytest.approx(row["attributes"]["loudness_lufs"], abs=0.1)

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import label_ranking_average_precision_score, top_k_accuracy_score
 
 
@@ -95,7 +96,6 @@ def test_every_caption_of_a_record_is_true_of_it():
 
 def test_loss_with_several_positives():
     """With one positive a row it is cross entropy; open pairs are as if they were not there."""
-    torch = pytest.importorskip("torch")
     from recipes.clap.alignment import several_positives
 
     logits = torch.randn(5, 7, generator=torch.Generator().manual_seed(0))
@@ -124,7 +124,6 @@ def test_loss_with_several_positives():
 
 
 def test_rare_captions_weigh_more():
-    torch = pytest.importorskip("torch")
     from recipes.clap.alignment import rarity
 
     holds = torch.tensor([[1.0, 0, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0]])  # facts of all clips, of a fourth, of a fourth
@@ -134,7 +133,6 @@ def test_rare_captions_weigh_more():
 
 
 def test_augmentation_keeps_the_shape_and_differs_from_clip_to_clip():
-    torch = pytest.importorskip("torch")
     from recipes.clap.audio_tower import augmented
 
     mels = torch.arange(512.0)[None, None, :, None].expand(2, 1, 512, 128) / 10

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recipes.catalog.table import ERRORS, Fragments
+from musicwords.catalog.table import ERRORS, Fragments
 
 ROWS = 4096  # windows in a fragment, about
 
@@ -35,7 +35,7 @@ class Saver:
         self.seconds = 0.0
 
     def add(self, results: pa.Table) -> None:
-        """Take rows of ``audio_catalogue.workers.RESULT``."""
+        """Take rows of ``musicwords.catalog.workers.RESULT``."""
         bad = pc.is_valid(results["reason"])
         for row in results.filter(bad).select(["path", "size", "modified_ns", "reason"]).to_pylist():
             self.fail(**row)

@@ -1,4 +1,4 @@
-"""Where the audio of a catalogue lies: a local folder, or an object store that pyarrow or fsspec can read."""
+"""Where the audio of a catalog lies: a local folder, or an object store that pyarrow or fsspec can read."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""One run over a catalogue: what is to be done, doing it, saving it."""
+"""One run over a catalog: what is to be done, doing it, saving it."""
 
 import sys
 import time
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import pyarrow as pa
 from tqdm import tqdm
 
-from recipes.catalog.embedder import Checkpoint, find_checkpoint
-from recipes.catalog.manifest import settle_manifest
-from recipes.catalog.metadata import read_metadata, save_metadata
-from recipes.catalog.saver import Saver
-from recipes.catalog.search import EMBEDDINGS, build_lance, is_up_to_date
-from recipes.catalog.sources import SUFFIXES, Found, Source, without_secrets
-from recipes.catalog.table import ERRORS, Fragments, Refused, locked, schema
-from recipes.catalog.workers import RunFailed, embed_files, ray_running
+from musicwords.catalog.embedder import Checkpoint, find_checkpoint
+from musicwords.catalog.manifest import settle_manifest
+from musicwords.catalog.metadata import read_metadata, save_metadata
+from musicwords.catalog.saver import Saver
+from musicwords.catalog.search import EMBEDDINGS, build_lance, is_up_to_date
+from musicwords.catalog.sources import SUFFIXES, Found, Source, without_secrets
+from musicwords.catalog.table import ERRORS, Fragments, Refused, locked, schema
+from musicwords.catalog.workers import RunFailed, embed_files, ray_running
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from recipes.catalog.table import Refused, write_whole
+from musicwords.catalog.table import Refused, write_whole
 
 MANIFEST = "manifest.json"
 VERSION = 1  # of the layout of the folder
@@ -15,12 +15,12 @@ def read_manifest(folder: Path) -> dict:
     Raises
     ------
     Refused
-        If the folder is none that embed_catalogue.py made.
+        If the folder is none that ``musicwords-catalog embed`` made.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise Refused(f"{folder} is no table of embed_catalogue.py: it has no readable {MANIFEST}.") from None
+        raise Refused(f"{folder} is no table of musicwords-catalog embed: it has no readable {MANIFEST}.") from None
     if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
         manifest = manifest if isinstance(manifest, dict) else {}
         raise Refused(f"{folder} has version {manifest.get('version')} of the layout, and {VERSION} is expected.")

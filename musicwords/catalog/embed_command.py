@@ -1,7 +1,7 @@
-"""Embed a catalogue: a folder of audio in, a table of CLAP embeddings out.
+"""Embed a catalog: a folder of audio in, a table of CLAP embeddings out.
 
-    python embed_catalogue.py MUSIC --output TABLE
-    python search_catalogue.py TABLE "slow piano with strings"
+    musicwords-catalog embed MUSIC --output TABLE
+    musicwords-catalog search TABLE "slow piano with strings"
 
 Run it again at any time. It does what is missing: files that are new, files that changed, and what a run that was
 killed did not get to.
@@ -27,7 +27,7 @@ What holds
     saved is done again. A file is known by path, size and time of modification, where the store tells it: if it
     changed, its old rows stay until the new ones are there. Rows of files that are gone stay, and are counted, until
     --prune; what lies in a folder that cannot be read now is not gone.
-    On a cluster every machine must see the source at the same place, and have the environment of the book.
+    On a cluster every machine must see the source at the same place, and have this version of the package.
     A lock of the operating system keeps a second run out of the same output, and ends with its process.
     The output is a local or mounted folder. To have it in an object store, copy it there after the run.
 
@@ -44,14 +44,14 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from recipes.catalog.embedder import BOOK
-from recipes.catalog.run import run
-from recipes.catalog.table import Refused
-from recipes.catalog.workers import RunFailed
+from musicwords.catalog.embedder import BOOK
+from musicwords.catalog.run import run
+from musicwords.catalog.table import Refused
+from musicwords.catalog.workers import RunFailed
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return what reads the command line."""
+def add_arguments(made: argparse.ArgumentParser) -> None:
+    """Let a parser read the command line of ``embed``."""
 
     def above(least: float, kind: type):
         def number(text: str):
@@ -62,7 +62,6 @@ def parser() -> argparse.ArgumentParser:
         number.__name__ = f"{kind.__name__} of {least:g} or more,"  # argparse puts it into its message
         return number
 
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("source", help="a folder of audio, or a URI of an object store")
     made.add_argument("--output", type=Path, required=True, help="a folder for the table, new or of a run before")
     made.add_argument(
@@ -81,23 +80,22 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--prune", action="store_true", help="take out the rows of files that are gone")
     made.add_argument("--moved", action="store_true", help="the same files lie at another place than before")
     made.add_argument("--json", action="store_true", help="print the summary as JSON")
-    return made
 
 
-def main(arguments: list[str] | None = None) -> int:
-    options = parser().parse_args(arguments)
+def main(options: argparse.Namespace) -> int:
+    """Embed, and return the exit code."""
     try:
         with redirect_stdout(sys.stderr):  # where a worker dies, Ray prints it
             summary = run(options)
     except Refused as error:
-        print(f"embed_catalogue: {error}", file=sys.stderr)
+        print(f"musicwords-catalog embed: {error}", file=sys.stderr)
         return 2
     except (OSError, RunFailed) as error:
         reason = str(error).rstrip(".")
-        print(f"embed_catalogue: {reason}. What was saved is kept; start again to go on.", file=sys.stderr)
+        print(f"musicwords-catalog embed: {reason}. What was saved is kept; start again to go on.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("embed_catalogue: stopped. What was saved is kept; start again to go on.", file=sys.stderr)
+        print("musicwords-catalog embed: stopped. What was saved is kept; start again to go on.", file=sys.stderr)
         return 130
     print(json.dumps(summary, ensure_ascii=False) if options.json else as_text(summary, options.output))
     return 0
@@ -120,9 +118,3 @@ def as_text(summary: dict, output: Path) -> str:
     if summary["gone"]:
         lines.append(f"{summary['gone']} files with rows are gone from the source; --prune takes their rows out")
     return "\n".join([*lines, f"table: {output}"])
-
-
-if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):  # names of any script, also where the system's encoding has none
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    sys.exit(main())

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recipes.catalog.metadata import METADATA, join, load_metadata
-from recipes.catalog.table import Refused, fragments_in, write_whole
+from musicwords.catalog.metadata import METADATA, join, load_metadata
+from musicwords.catalog.table import Refused, fragments_in, write_whole
 
 EMBEDDINGS = "embeddings"
 LANCE = "lance"  # a LanceDB database with one table
-NAME = "catalogue"
+NAME = "catalog"
 BUILT_FROM = ".built_from"  # in the database: of what fragments it was made
 SHOWN = ("path", "start", "end", "duration")
 os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of what is as it should be
@@ -32,7 +32,7 @@ def search(folder: Path, query: np.ndarray, top: int, where: str = "") -> list[d
     Parameters
     ----------
     folder : Path
-        What embed_catalogue.py made.
+        What ``musicwords-catalog embed`` made.
     query : np.ndarray, shape (dimension,)
         Of length 1.
     top : int
@@ -53,7 +53,7 @@ def search(folder: Path, query: np.ndarray, top: int, where: str = "") -> list[d
     """
     fragments = fragments_in(folder / EMBEDDINGS)
     if not fragments:
-        raise Refused(f"{folder} has no embedding: run embed_catalogue.py, and look at its table of errors.")
+        raise Refused(f"{folder} has no embedding: run musicwords-catalog embed, and look at its table of errors.")
     metadata = load_metadata(folder)
     try:
         if is_up_to_date(folder):

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from recipes.catalog.audio import Unreadable, Windows
-from recipes.catalog.embedder import Checkpoint, Embedder
-from recipes.catalog.sources import Found, Source
-from recipes.catalog.table import Refused
+from musicwords.catalog.audio import Unreadable, Windows
+from musicwords.catalog.embedder import Checkpoint, Embedder
+from musicwords.catalog.sources import Found, Source
+from musicwords.catalog.table import Refused
 
 FILES_A_TASK = 8
 MOST_TASKS = 4096  # more of them cost the driver more than a finer division is worth
@@ -51,7 +51,7 @@ class Worker:
     address : str
         Of the source.
     sample_rate, window, hop : numbers
-        See :class:`audio_catalogue.audio.Windows`.
+        See :class:`musicwords.catalog.audio.Windows`.
     batch : int
         How many windows the model hears at a time.
     """
@@ -161,8 +161,8 @@ def ray_running(workers: int, gpus: float, address: str, checkpoint: Checkpoint)
     import ray
 
     options = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-    if address:  # its machines get this package with the job
-        options |= {"address": address, "runtime_env": {"py_modules": [str(Path(__file__).parent)]}}
+    if address:
+        options |= {"address": address}
     else:
         size = checkpoint.size()
         options |= {"address": "local", "num_cpus": workers, "include_dashboard": False}

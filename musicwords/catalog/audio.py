@@ -7,9 +7,10 @@ import numpy as np
 import soundfile
 import soxr
 
+from musicwords.signal import LOUDEST
+
 SHORTEST = 1.0  # seconds; less is not embedded
 SILENCE = 1e-4  # of full scale, -80 dB: what dither leaves of silence
-LOUDEST = 16  # far over full scale: integers stored as floats
 BLOCK = 5  # seconds read at a time
 UNKNOWN = 1 << 62  # samples: so libsndfile says that a FLAC from a pipe has no length
 OGG_PAGE = 27 + 255 + 255 * 255  # bytes, at most

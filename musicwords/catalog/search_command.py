@@ -1,7 +1,7 @@
-"""Search a catalogue that embed_catalogue.py embedded, by text or by the sound of a file.
+"""Search a catalog that was embedded, by text or by the sound of a file.
 
-    python search_catalogue.py TABLE "slow piano with strings" --top 5
-    python search_catalogue.py TABLE --like song.flac --where "duration > 60 and genre = 'jazz'" --json
+    musicwords-catalog search TABLE "slow piano with strings" --top 5
+    musicwords-catalog search TABLE --like song.flac --where "duration > 60 and genre = 'jazz'" --json
 
 For each file the best window is given, with its place in the file. The score is the cosine between the embeddings of
 the query and the window. Scores of different queries, or of text and audio queries, do not compare.
@@ -21,24 +21,27 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes.catalog.audio import Unreadable, Windows
-from recipes.catalog.embedder import Embedder, find_checkpoint
-from recipes.catalog.manifest import read_manifest
-from recipes.catalog.search import search
-from recipes.catalog.table import Refused
+from musicwords.catalog.audio import Unreadable, Windows
+from musicwords.catalog.embedder import Embedder, find_checkpoint
+from musicwords.catalog.manifest import read_manifest
+from musicwords.catalog.search import search
+from musicwords.catalog.table import Refused
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", type=Path, help="the --output of embed_catalogue.py")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Let a parser read the command line of ``search``."""
+    parser.add_argument("table", type=Path, help="the --output of musicwords-catalog embed")
     parser.add_argument("text", nargs="?", help="what is to be heard")
-    parser.add_argument("--like", type=Path, help="an audio file, in the place of a text")
+    parser.add_argument("--like", type=Path, help="an audio file in the place of a text: the mean of its windows")
     parser.add_argument("--top", type=int, default=10, help="how many files (default: 10)")
     parser.add_argument("--where", default="", help="a condition in SQL")
     parser.add_argument("--checkpoint", help="where the CLAP of the table is now (default: where it was)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
-    options = parser.parse_args(arguments)
-    warnings.showwarning = lambda message, *_: print(f"search_catalogue: {message}", file=sys.stderr)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Search, and return the exit code."""
+    warnings.showwarning = lambda message, *_: print(f"musicwords-catalog search: {message}", file=sys.stderr)
     try:
         manifest = read_manifest(options.table)
         if options.top < 1:
@@ -47,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise Refused("a text or --like is expected, and not both.")
         results = search(options.table, embed_query(options, manifest), options.top, options.where)
     except (Refused, Unreadable, ValueError, OSError) as error:
-        print(f"search_catalogue: {error}", file=sys.stderr)
+        print(f"musicwords-catalog search: {error}", file=sys.stderr)
         return 2
     if options.json:
         query = {"text": options.text} if options.like is None else {"like": str(options.like)}
@@ -108,9 +111,3 @@ def plain(value):
 def clock(seconds: float) -> str:
     """Return 75 as 1:15."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-
-
-if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):  # names of any script, also where the system's encoding has none
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The output of embed_catalogue.py: a folder that one run at a time adds to, and that is whole at every moment."""
+"""The output of an embedding run: a folder that one run at a time adds to, and that is whole at every moment."""
 
 import os
 from collections.abc import Collection, Iterator

@@ -8,7 +8,7 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from recipes.catalog.table import Refused, write_whole
+from musicwords.catalog.table import Refused, write_whole
 
 METADATA = "metadata.parquet"
 TAKEN = {"start", "end", "duration", "size", "modified_ns", "embedding", "score", "rank", "row", "_distance"}
