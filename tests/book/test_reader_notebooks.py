@@ -16,9 +16,8 @@ from bs4 import BeautifulSoup
 from building import build
 from IPython.core.inputtransformer2 import TransformerManager
 from nbconvert.filters import markdown2html
-from run_notebooks import run_alone
+from run_notebooks import ROOT, run_alone
 from small_book import make_book, write_cells
-from run_notebooks import ROOT
 from source import contents, core_path, page_files
 
 BUILDER = ("--builder=custom", "--custom-builder=notebooks")
