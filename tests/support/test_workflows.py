@@ -1,4 +1,4 @@
-"""What GitHub is told: least rights, pinned actions, nothing published that was not tested; and the check of the hub."""
+"""What GitHub is told: least rights, pinned actions, nothing published untested; and the check of the hub."""
 
 import re
 from types import SimpleNamespace
