@@ -1,9 +1,9 @@
 """The notebooks that readers open have the text of the pages in plain Markdown, the cells of the sources, and links."""
 
-import ast
 import re
 import shutil
 import subprocess
+import symtable
 import sys
 from copy import copy
 from functools import cache
@@ -164,28 +164,24 @@ def test_cells_need_none_that_is_left_out(local):
     assert done.returncode == 0, done.stdout
 
 
-def names(code: str, use: type[ast.expr_context]) -> set[str]:
-    """Return the names that a cell reads or sets, outside of its functions."""
-    found, todo = set(), [ast.parse(TransformerManager().transform_cell(code))]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.Name) and isinstance(node.ctx, use):
-            found.add(node.id)
-        if not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.comprehension)):
-            todo += ast.iter_child_nodes(node)
-    return found
+def names(table: symtable.SymbolTable) -> tuple[set[str], set[str]]:
+    """Return the global names that code reads, and those that it sets."""
+    symbols = [symbol for symbol in table.get_symbols() if table.get_type() == "module" or symbol.is_global()]
+    read = {symbol.get_name() for symbol in symbols if symbol.is_referenced()}
+    written = {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
+    return read.union(*(names(child)[0] for child in table.get_children())), written
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_cells_read_no_name_that_one_left_out_has_set(name):
     left_out = set()
     for cell in cells(ROOT / f"{name}.ipynb", "code"):
+        read, written = names(symtable.symtable(TransformerManager().transform_cell(cell.source), name, "exec"))
         if "remove-cell" in cell.metadata.get("tags", []):
-            left_out |= names(cell.source, ast.Store)
+            left_out |= written
         else:
-            set_here = names(cell.source, ast.Store)
-            assert names(cell.source, ast.Load) - set_here & left_out == set(), cell.source
-            left_out -= set_here
+            assert (read - written) & left_out == set(), cell.source
+            left_out -= written
 
 
 def test_a_notebook_runs(local, tmp_path):
@@ -264,21 +260,22 @@ Done."""
 @pytest.fixture
 def book(tmp_path) -> Path:
     """A small book whose notebook has a solution with a cell."""
-    make_book(tmp_path)
-    write_cells(tmp_path, ("REPOSITORY = ''", "colab"), "1 + 1", ("2 + 2", "solution"))
-    path = tmp_path / "notebooks" / "cells.ipynb"
+    root = make_book(tmp_path / "book")
+    write_cells(root, ("REPOSITORY = ''", "colab"), "1 + 1", ("2 + 2", "solution"))
+    path = root / "notebooks" / "cells.ipynb"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.insert(3, nbformat.v4.new_markdown_cell(SOLVED))
     notebook.cells.append(nbformat.v4.new_markdown_cell(":::{solution-end}\n:::"))
     nbformat.write(notebook, path)
-    return tmp_path
+    return root
 
 
 def written_in(book: Path) -> Path:
     """Write the reader's notebooks of a small book without an address, and return the path of one."""
-    done = build(book, book / "out", book / "network.log", *BUILDER, repository="")
+    output = book.parent / "output"
+    done = build(book, output, output / "network.log", *BUILDER, repository="")
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
-    return book / "out" / "_build" / "notebooks" / "notebooks" / "cells.ipynb"
+    return output / "_build" / "notebooks" / "notebooks" / "cells.ipynb"
 
 
 def test_set_up_cell_stays_as_it_is_without_an_address(book):
