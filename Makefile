@@ -24,7 +24,7 @@ BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.y
 .PHONY: help environment check-env book serve test test-fast notebooks lint format bench clips checkpoints reader-notebooks lab clean
 
 help:  ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-17s %s\n", $$1, $$2}'
 
 $(INSTALLED): requirements.txt requirements-nodeps.txt
 	$(PYTHON) -m venv --clear $(VENV)

@@ -236,6 +236,12 @@ def test_links_lead_to_the_published_pages(published, built_book, name):
             assert not part or unquote(part) in parts(built_book, file.removesuffix(".html")), target
 
 
+def test_published_pages_offer_them_for_download(published, built_book):
+    for name in NOTEBOOKS:
+        offered = built_book / "_sources" / f"{name}.ipynb"
+        assert offered.read_bytes() == (published / f"{name}.ipynb").read_bytes()
+
+
 def test_index_leads_to_colab_where_the_notebooks_are_published(local, published):
     colab = "https://colab.research.google.com/github/someone/book/blob/notebooks"
     found = [target for target in targets(shown(published / "index.ipynb")) if target.startswith(colab)]
