@@ -84,20 +84,10 @@ bench: $(READY)  ## measure time and memory of the notebooks and the weight of t
 clips: $(READY)  ## make the clips again from scores, sound fonts and recordings (see recipes/)
 	$(PY) -m recipes.music.clips --output musicwords/data/clips
 
-checkpoints: $(READY)  ## train the mini checkpoints again, hours of work; can be interrupted (see recipes/)
+checkpoints: $(READY)  ## make what has changed of the mini checkpoints, hours of work; can be interrupted (see recipes/)
 	$(PY) -m pip install --quiet --requirement recipes/requirements.txt
 	$(PY) -m pip install --quiet --no-deps --requirement recipes/requirements-nodeps.txt
-	$(PY) -m recipes.corpus
-	$(PY) -m recipes.corpus.table
-	$(PY) -m recipes.clap
-	$(PY) -m recipes.captioner
-	$(PY) -m recipes.codec
-	$(PY) -m recipes.prompt_encoder
-	$(PY) -m recipes.musicgen
-	$(PY) -m recipes.diffusion
-	$(PY) -m recipes.evaluate_generation.settings musicgen
-	$(PY) -m recipes.evaluate_generation.settings diffusion
-	$(PY) -m recipes.evaluate_generation
+	$(PY) -m recipes
 
 clean:  ## delete the built book; .venv stays
 	rm -rf $(BOOK_OUTPUT)/_build

@@ -1,20 +1,17 @@
 """Train the mapping network and GPT-2 together, both from scratch."""
 
-import json
-import math
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
 from musicwords.captioner import Captioner, PrefixMapping
 from recipes.captioner.metrics import judge
 from recipes.captioner.texts import CONTEXT, Example, draw
 from recipes.common.batching import by_length
-from recipes.common.files import write_rows, write_state
+from recipes.common.training import Trainer as Training
+from recipes.common.training import cosine
 
 LAYERS, HEADS, WIDTH = 4, 4, 256
 PREFIX, HIDDEN = 8, 512
@@ -47,8 +44,8 @@ def new_model(tokenizer: GPT2Tokenizer) -> GPT2LMHeadModel:
     )
 
 
-class Trainer:
-    """State of a training run, kept on disk after each epoch, so that it can go on after an interruption.
+class Trainer(Training):
+    """Trains in epochs.
 
     Parameters
     ----------
@@ -67,7 +64,7 @@ class Trainer:
         validation: list[dict],
         validation_embeddings: np.ndarray,
     ):
-        self.folder, self.tokenizer = folder, tokenizer
+        self.tokenizer = tokenizer
         self.records, self.embeddings = records, torch.from_numpy(embeddings)
         self.validation, self.validation_embeddings = validation, torch.from_numpy(validation_embeddings)
         torch.manual_seed(0)
@@ -79,41 +76,27 @@ class Trainer:
         self.captioner = Captioner(self.model, tokenizer, self.mapping)
         trained = [*self.model.parameters(), *self.mapping.parameters()]
         decay, plain = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
+        self.steps = EPOCHS * ((CAPTIONS + QUESTIONS) * len(records) // BATCH)
+        optimizer = torch.optim.AdamW(
             [{"params": decay, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}], lr=LEARNING_RATE
         )
-        self.steps = EPOCHS * ((CAPTIONS + QUESTIONS) * len(records) // BATCH)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.rate)
-        self.curve: list[dict] = []
+        super().__init__(folder, EPOCHS, [optimizer])
+
+    name = "captioner"
 
     def rate(self, step: int) -> float:
-        """Warm-up, then half a cosine."""
-        warm = WARM_UP * self.steps
-        return (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / (self.steps - warm)))
+        return cosine(step, self.steps, WARM_UP * self.steps)
 
-    def run(self, epochs: int | None = None) -> Captioner:
-        """Train to the end, or for so many epochs at most, from the last epoch on disk if there is one."""
-        path = self.folder / "captioner.pt"
-        parts = {name: getattr(self, name) for name in ("model", "mapping", "optimizer", "schedule")}
-        if path.is_file():
-            state = torch.load(path, weights_only=True)
-            for name, part in parts.items():
-                part.load_state_dict(state[name])
-            self.curve = state["curve"]
-        end = EPOCHS if epochs is None else min(EPOCHS, len(self.curve) + epochs)
-        for epoch in range(len(self.curve), end):
-            row = {"epoch": epoch + 1} | self.epoch(epoch) | self.check()
-            self.curve.append(row)
-            print(json.dumps(row), flush=True)
-            state = {name: part.state_dict() for name, part in parts.items()} | {"curve": self.curve}
-            write_state(path, state)
-            write_rows(self.folder / "curve.csv", self.curve)
+    def parts(self) -> dict:
+        return {"model": self.model, "mapping": self.mapping}
+
+    def finished(self) -> Captioner:
         self.model.eval(), self.mapping.eval()
         return self.captioner
 
-    def epoch(self, epoch: int) -> dict:
+    def round(self, epoch: int) -> dict:
         """One pass over the clips, each with other texts than before."""
-        began, rng = time.monotonic(), np.random.default_rng([0, epoch])
+        rng = np.random.default_rng([0, epoch])
         torch.manual_seed(epoch)
         self.model.train()
         examples = draw(self.records, f"epoch {epoch}", CAPTIONS, QUESTIONS)
@@ -128,13 +111,9 @@ class Trainer:
                                  for row, one in zip(found, batch, strict=True)])  # fmt: skip
             found = torch.cat(found)
             loss = -(weights * found).sum() / weights.sum()
-            loss.backward()
-            nn.utils.clip_grad_norm_([*self.model.parameters(), *self.mapping.parameters()], 1.0)
-            self.optimizer.step()
-            self.schedule.step()
-            self.optimizer.zero_grad()
+            self.step_down(loss, [*self.model.parameters(), *self.mapping.parameters()], 1.0)
             total, tokens = total - found.sum().item(), tokens + len(found)
-        return {"train_loss": round(total / tokens, 4), "seconds": round(time.monotonic() - began)}
+        return {"epoch": epoch + 1, "train_loss": round(total / tokens, 4)}
 
     def likelihoods(self, batch: list[Example], prefix: torch.Tensor) -> tuple[torch.Tensor, ...]:
         prompts, texts = [one.prompt for one in batch], [one.text for one in batch]

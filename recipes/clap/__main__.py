@@ -1,64 +1,47 @@
-"""Train, export and evaluate the mini CLAP. Each step is skipped where its result is there; run again to go on.
+"""Train, export and evaluate the mini CLAP. What is on the disk and of the same inputs is not done again.
 
-python -m recipes.corpus && python -m recipes.corpus.table    # first: the corpus and musicnn's embeddings of it
+python -m recipes.corpus    # first: the corpus
 python -m recipes.clap
 """
-
-import argparse
-import json
-import shutil
-from pathlib import Path
-
-import numpy as np
 
 from recipes.clap.alignment import align, assembled
 from recipes.clap.audio_tower import Trainer
 from recipes.clap.card import write_card
 from recipes.clap.evaluate import evaluate, write_csv
 from recipes.clap.export import enter, export
-from recipes.clap.features import log_mels, read_records
+from recipes.clap.features import log_mels
 from recipes.clap.text_tower import distill, load
-from recipes.common.files import write_text
-
-ROOT = Path(__file__).resolve().parents[2]
-CHECKPOINTS = ROOT / "musicwords" / "data" / "checkpoints"
+from recipes.common.command_line import parser
+from recipes.common.inputs import Code, fingerprint, kept_json, start
+from recipes.common.records import of_split, read_records
+from recipes.common.registration import publish, write_model_card
+from recipes.steps import inputs_of
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="clap", description=__doc__.split("\n")[0])
-    parser.add_argument("--corpus", type=Path, default=ROOT / "build" / "corpus", help="the rendered corpus")
-    parser.add_argument("--work", type=Path, default=ROOT / "build" / "clap", help="what is computed on the way")
-    parser.add_argument("--output", type=Path, default=CHECKPOINTS / "clap")
-    parser.add_argument("--processes", type=int, default=2, help="for the spectrograms")
-    options = parser.parse_args()
+    options = parser("clap", __doc__, "corpus", "mels", "work", "output").parse_args()
     work, output = options.work, options.output
-    work.mkdir(parents=True, exist_ok=True)
+    start(work, inputs_of("clap", options))
 
     records = read_records(options.corpus)
-    train = [record for record in records if record["split"] == "train"]
-    validation = [record for record in records if record["split"] == "validation"]
-    mels = log_mels(records, options.corpus, work / "mel", options.processes)
-    split = np.array([record["split"] for record in records])
-    of_train, of_validation = mels[split == "train"], mels[split == "validation"]
+    mels = log_mels(records, options.corpus, options.mels, options.processes)
     made = work / "checkpoint"  # what is in the output may be of another run
     if not (made / "alignment.csv").is_file():  # the last file of an export
-        audio_tower = Trainer(work, train, validation).run(of_train, of_validation)
+        train, validation = (
+            (of_split(records, split), mels[[record["split"] == split for record in records]])
+            for split in ("train", "validation")
+        )
+        audio_tower = Trainer(work, *train, *validation).run()
         if not (work / "text-tower.csv").is_file():
-            distill(train, validation, work)
-        text_tower, _ = load(work / "text-tower")
-        model = assembled(audio_tower, text_tower)
-        align(model, train, of_train, validation, of_validation, work)
+            distill(train[0], validation[0], work)
+        model = assembled(audio_tower, load(work / "text-tower")[0])
+        align(model, *train, *validation, work)
         export(model, work, made)
-    shutil.copytree(made, output, dirs_exist_ok=True)
-    if output.resolve().parent == CHECKPOINTS:
-        enter(output)
-    scores = work / "scores.json"
-    if not scores.is_file():
-        write_text(scores, json.dumps(evaluate(output, records, mels, options.corpus, work), indent=1))
-    result = json.loads(scores.read_text(encoding="utf-8"))
+    publish(made, output, enter)
+    scored = fingerprint(made, options.corpus / "corpus.jsonl", Code("recipes.clap.evaluate"))
+    result = kept_json(work / "scores.json", scored, lambda: evaluate(output, records, mels, options.corpus, work))
     write_csv(result, output / "scores.csv")
-    write_text(output / "README.md", write_card(result, work))
-    print(f"{output}: {sum(path.stat().st_size for path in output.rglob('*')) / 1e6:.1f} MB")
+    write_model_card(output, write_card(result, work))
 
 
 if __name__ == "__main__":

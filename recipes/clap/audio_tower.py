@@ -1,8 +1,6 @@
 """Train the audio tower to tell the facts of a clip: what its captions can state, each true or not."""
 
-import json
 import math
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,8 @@ from transformers import ClapAudioConfig, ClapModel
 from transformers.models.clap.modeling_clap import ClapAudioModel
 
 from recipes.captions.matching import Facts
-from recipes.common.files import write_rows, write_state
+from recipes.common.training import Trainer as Training
+from recipes.common.training import cosine
 
 EMBEDDING = 512
 AUDIO = dict(
@@ -68,11 +67,27 @@ def augmented(mels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return mels
 
 
-class Trainer:
-    """State of a training run, kept on disk after each epoch, so that it can go on after an interruption."""
+class Trainer(Training):
+    """Trains in epochs.
 
-    def __init__(self, folder: Path, records: list[dict], validation: list[dict]):
-        self.folder = folder
+    Parameters
+    ----------
+    folder : where the state and the curve are kept
+    records, mels : of the training clips, in the same order; mels of shape (clips, 512, 128)
+    validation, validation_mels : the same of the validation clips
+    """
+
+    name, curve_name = "audio-tower", "audio-tower.csv"
+
+    def __init__(
+        self,
+        folder: Path,
+        records: list[dict],
+        mels: np.ndarray,
+        validation: list[dict],
+        validation_mels: np.ndarray,
+    ):
+        self.mels, self.validation_mels = mels, validation_mels
         self.tower, self.size = new_tower(), len(records)
         facts = Facts([record["attributes"] for record in records + validation])
         # A number of beats a minute is for captions only: as labels of clips there are too many.
@@ -89,7 +104,7 @@ class Trainer:
         matrices = [p for name, p in self.tower.named_parameters() if p.ndim == 2 and "relative_position" not in name]
         chosen = {id(p) for p in matrices}
         others = [p for p in (*self.tower.parameters(), *self.head.parameters()) if id(p) not in chosen]
-        self.optimizers = [
+        optimizers = [
             torch.optim.Muon(
                 matrices, lr=MUON_LEARNING_RATE, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"
             ),
@@ -103,33 +118,15 @@ class Trainer:
             ),
         ]
         self.steps = EPOCHS * (self.size // BATCH)
-        self.schedules = [torch.optim.lr_scheduler.LambdaLR(one, self.rate) for one in self.optimizers]
-        self.curve: list[dict] = []
+        super().__init__(folder, EPOCHS, optimizers)
 
     def rate(self, step: int) -> float:
-        """Warm-up, then half a cosine."""
-        warm = WARM_UP * self.steps
-        return (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / (self.steps - warm)))
+        return cosine(step, self.steps, WARM_UP * self.steps)
 
-    def run(self, mels: np.ndarray, check_mels: np.ndarray) -> ClapAudioModel:
-        """Train to the end, from the last epoch on disk if there is one."""
-        state_path = self.folder / "audio-tower.pt"
-        if state_path.is_file():
-            state = torch.load(state_path, weights_only=True)
-            self.tower.load_state_dict(state["tower"])
-            self.head.load_state_dict(state["head"])
-            for name in ("optimizers", "schedules"):
-                for part, kept in zip(getattr(self, name), state[name], strict=True):
-                    part.load_state_dict(kept)
-            self.curve = state["curve"]
-        for epoch in range(len(self.curve), EPOCHS):
-            row = {"epoch": epoch + 1} | self.epoch(epoch, mels) | self.check(check_mels)
-            self.curve.append(row)
-            print(json.dumps(row), flush=True)
-            state = {"tower": self.tower.state_dict(), "head": self.head.state_dict(), "curve": self.curve}
-            state |= {n: [one.state_dict() for one in getattr(self, n)] for n in ("optimizers", "schedules")}
-            write_state(state_path, state)
-        write_rows(self.folder / "audio-tower.csv", self.curve)
+    def parts(self) -> dict:
+        return {"tower": self.tower, "head": self.head}
+
+    def finished(self) -> ClapAudioModel:
         return self.tower.eval()
 
     def loss(self, pooled: torch.Tensor, rows: np.ndarray | slice) -> torch.Tensor:
@@ -138,31 +135,27 @@ class Trainer:
             self.head(pooled), self.holds[rows], self.known[rows], reduction="none"
         )
 
-    def epoch(self, epoch: int, mels: np.ndarray) -> dict:
+    def round(self, epoch: int) -> dict:
         """One pass over the clips; returns the mean loss of a clip."""
         rng, generator = np.random.default_rng([0, epoch]), torch.Generator().manual_seed(epoch)
         torch.manual_seed(epoch)
         self.tower.train()
-        began, total = time.monotonic(), 0.0
+        total = 0.0
         order = rng.permutation(self.size)[: self.size // BATCH * BATCH].reshape(-1, BATCH)
         for rows in order:
-            batch = augmented(torch.from_numpy(mels[rows].astype(np.float32))[:, None], generator)
+            batch = augmented(torch.from_numpy(self.mels[rows].astype(np.float32))[:, None], generator)
             with torch.autocast("cpu", torch.bfloat16):
                 pooled = self.tower(input_features=batch).pooler_output
             loss = self.loss(pooled.float(), rows).sum() / BATCH
-            loss.backward()
-            nn.utils.clip_grad_norm_([*self.tower.parameters(), *self.head.parameters()], 1.0)
-            for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad()
+            self.step_down(loss, [*self.tower.parameters(), *self.head.parameters()], 1.0)
             total += loss.item()
-        return {"loss": round(total / len(order), 3), "seconds": round(time.monotonic() - began)}
+        return {"epoch": epoch + 1, "loss": round(total / len(order), 3)}
 
-    def check(self, mels: np.ndarray) -> dict:
+    def check(self) -> dict:
         """Loss on the validation clips, in all and by attribute."""
         with torch.inference_mode():
-            loss = self.loss(pooled_features(self.tower.eval(), mels), slice(self.size, None)).mean(0).numpy()
+            pooled = pooled_features(self.tower.eval(), self.validation_mels)
+            loss = self.loss(pooled, slice(self.size, None)).mean(0).numpy()
         by_attribute = {name: loss[self.attributes == name].sum() for name in sorted(set(self.attributes))}
         found = {"validation": loss.sum()} | {f"validation {name}": value for name, value in by_attribute.items()}
         return {name: round(float(value), 3) for name, value in found.items()}

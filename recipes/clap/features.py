@@ -1,6 +1,5 @@
 """What the audio tower is trained on, computed once: log-mel spectrograms, captions, and facts as 0 and 1."""
 
-import json
 from functools import cache
 from pathlib import Path
 
@@ -69,17 +68,3 @@ class Texts(Facts):
         claims = [stated(caption.mentioned) for caption in self.captions]
         super().__init__([record["attributes"] for record in records], claims)
         self.said = self.table(claims)
-
-
-def read_records(corpus: Path) -> list[dict]:
-    """The records of a rendered corpus.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the corpus has not been rendered.
-    """
-    listing = corpus / "corpus.jsonl"
-    if not listing.is_file():
-        raise FileNotFoundError(f"There is no {listing}: render the corpus first, with python -m recipes.corpus")
-    return [json.loads(line) for line in listing.read_text(encoding="utf-8").splitlines()]

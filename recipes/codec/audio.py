@@ -1,10 +1,12 @@
 """Audio of the corpus as arrays: one file on disk that is read where it is needed, not loaded."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from recipes.common.inputs import fingerprint, kept_array
 from recipes.common.parallel import in_chunks
 
 SAMPLE_RATE = 16_000
@@ -18,15 +20,14 @@ def samples_of(paths: list[Path]) -> np.ndarray:
 
 def samples(records: list[dict], corpus: Path, folder: Path, processes: int = 2) -> np.ndarray:
     """Samples of all clips, shape (clips, 160000), int16, as a memory map in ``folder``."""
-    path = folder / "samples.npy"
-    if not path.is_file():
-        array = in_chunks(samples_of, [corpus / one["file_name"] for one in records], folder / "parts", processes,
-                          "samples")  # fmt: skip
-        np.save(path.with_suffix(".part.npy"), array)
-        path.with_suffix(".part.npy").replace(path)
-        for part in (folder / "parts").iterdir():
-            part.unlink()
-    return np.load(path, mmap_mode="r")
+    paths = [corpus / one["file_name"] for one in records]
+
+    def read() -> np.ndarray:
+        array = in_chunks(samples_of, paths, folder / "parts", processes, "samples")
+        shutil.rmtree(folder / "parts")
+        return array
+
+    return kept_array(folder / "samples.npy", fingerprint(samples_of, paths), read)
 
 
 def as_float(array: np.ndarray) -> np.ndarray:

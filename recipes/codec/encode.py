@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 
 from recipes.codec.audio import as_float
-from recipes.common.files import write_array
+from recipes.common.inputs import fingerprint, kept_array
 from recipes.common.parallel import in_chunks
 
 
@@ -44,17 +44,20 @@ def encoded(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Latents (clips, frames, dimensions), float16, and codes (clips, codebooks, frames), int16, of all clips.
 
-    Both are memory maps in ``folder``, in the order of the records. They are of one codec: after a change to it, remove
-    the folder.
+    Both are memory maps in ``folder``, in the order of the records.
     """
-    latents, codes = folder / "latents.npy", folder / "codes.npy"
-    if not (latents.is_file() and codes.is_file()):
-        paths = [corpus / record["file_name"] for record in records]
-        both = in_chunks(partial(encode, codec=codec), paths, folder / "encoded", processes, "codec")
-        dimensions = load(codec).config.hidden_size
-        write_array(codes, both[..., dimensions:].astype(np.int16).transpose(0, 2, 1))
-        write_array(latents, both[..., :dimensions])
-    return np.load(latents, mmap_mode="r"), np.load(codes, mmap_mode="r")
+    paths = [corpus / record["file_name"] for record in records]
+    function, dimensions = partial(encode, codec=codec), load(codec).config.hidden_size
+    made_of = fingerprint(function, paths)
+
+    def both() -> np.ndarray:
+        return in_chunks(function, paths, folder / "encoded", processes, "codec")
+
+    latents = kept_array(folder / "latents.npy", made_of, lambda: both()[..., :dimensions])
+    codes = kept_array(
+        folder / "codes.npy", made_of, lambda: both()[..., dimensions:].astype(np.int16).transpose(0, 2, 1)
+    )
+    return latents, codes
 
 
 def to_train_on(records: list[dict], rows: np.ndarray) -> tuple[list[dict], np.ndarray, list[dict], np.ndarray]:

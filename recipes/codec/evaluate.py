@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,10 @@ from recipes.codec.audio import SAMPLE_RATE, as_float, samples_of
 from recipes.codec.baselines import BASELINES
 from recipes.codec.metrics import NAMES, measures, mel_statistics
 from recipes.codec.training import perplexity
-from recipes.common.files import write_array, write_rows
+from recipes.common.files import write_rows
+from recipes.common.inputs import Code, fingerprint, kept_array, model_files
 
+CODE = ("recipes.codec.evaluate", "recipes.codec.metrics", "recipes.codec.baselines")
 SETS = {"test": 200, "font": 100, "recordings": 89}  # how many clips of each are drawn, at most
 HEARD = 6_000  # training clips that a probe learns from, at most
 PROBES = ("instrument probe", "percussion probe")
@@ -71,16 +72,18 @@ def codec_methods(codec: SpectralCodec) -> dict[str, Callable[[np.ndarray], Clip
     return methods | {"codec, not quantized": partial(unquantized, codec=codec)}
 
 
-def measured(path: Path, method: Callable[[np.ndarray], Clips], clips: np.ndarray) -> np.ndarray:
-    """Of each clip the metrics, the bitrate, and the mel statistics; kept under ``path``."""
-    if not path.is_file():
+def measured(path: Path, made_of: str, method: Callable[[np.ndarray], Clips], clips: np.ndarray) -> np.ndarray:
+    """Of each clip the metrics, the bitrate, and the mel statistics; kept under ``path``, see ``kept_array``."""
+
+    def measure() -> np.ndarray:
         rows = []
         for at in tqdm(range(0, len(clips), BATCH), desc=path.stem, unit_scale=BATCH, unit=" clips"):
             wanted = clips[at : at + BATCH]
             for made, rate, one in zip(*method(wanted), wanted, strict=True):
                 rows.append(np.concatenate([measures(made, one), [rate], mel_statistics(made)]))
-        write_array(path, np.array(rows))
-    return np.load(path)
+        return np.array(rows)
+
+    return kept_array(path, fingerprint(made_of, [Code(name) for name in CODE]), measure)
 
 
 class Probes:
@@ -109,13 +112,13 @@ class Probes:
 
     @staticmethod
     def statistics(records: Sequence[dict], corpus: Path, path: Path) -> np.ndarray:
-        if not path.is_file():
-            rows = [
-                mel_statistics(as_float(samples_of([corpus / record["file_name"]]))[0])
-                for record in tqdm(records, desc=f"probe: {path.stem}", unit=" clips")
-            ]
-            write_array(path, np.array(rows))
-        return np.load(path)
+        paths = [corpus / record["file_name"] for record in records]
+
+        def listen() -> np.ndarray:
+            found = tqdm(paths, desc=f"probe: {path.stem}", unit=" clips")
+            return np.array([mel_statistics(as_float(samples_of([one]))[0]) for one in found])
+
+        return kept_array(path, fingerprint(paths, Code("recipes.codec.metrics")), listen)
 
     @staticmethod
     def label(name: str, record: dict) -> str | bool | None:
@@ -180,14 +183,12 @@ def evaluate(folder: Path, records: Sequence[dict], corpus: Path, work: Path) ->
     folder : the exported codec
     records : of the whole corpus
     corpus : where its clips are
-    work : what is computed is kept there, in ``evaluation``; that of the codec under the hash of its weights
+    work : what is computed is kept there, in ``evaluation``
     """
     codec = SpectralCodec.from_pretrained(folder, dtype=torch.float32).eval()
     kept = work / "evaluation"
-    own = kept / sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:12]
-    own.mkdir(parents=True, exist_ok=True)
-    methods = {name: (kept, method) for name, method in BASELINES.items()}
-    methods |= {name: (own, method) for name, method in codec_methods(codec).items()}
+    methods = {name: ("", method) for name, method in BASELINES.items()}
+    methods |= {name: (fingerprint(model_files(folder)), method) for name, method in codec_methods(codec).items()}
     probes = Probes(records, corpus, kept)
     result = {
         "parameters": sum(parameter.numel() for parameter in codec.parameters()),
@@ -197,13 +198,15 @@ def evaluate(folder: Path, records: Sequence[dict], corpus: Path, work: Path) ->
     }  # fmt: skip
     for split, most in SETS.items():
         here = drawn(records, split)[:most]
-        clips = as_float(samples_of([corpus / record["file_name"] for record in here]))
+        paths = [corpus / record["file_name"] for record in here]
+        clips, of_clips = as_float(samples_of(paths)), fingerprint(paths)
         result["sets"][split] = {"clips": len(here), "works": len({record["work"] for record in here})} | {
             name: {"clips": len(probes.asked(name, here)), "majority": probes.majority(name, here)} for name in PROBES
         }
         scores = result["scores"][split] = {}
-        for name, (place, method) in methods.items():
-            table = measured(place / f"{split} of {len(clips)}, {name}.npy", method, clips)
+        for name, (of_method, method) in methods.items():
+            path = kept / f"{split}, {name}.npy"
+            table = measured(path, fingerprint(of_clips, of_method), method, clips)
             scores[name] = {metric: interval(table[:, column], here) for column, metric in enumerate(NAMES)}
             for probe in PROBES:
                 asked = [here[clip] for clip in probes.asked(probe, here)]

@@ -1,21 +1,18 @@
 """Train the codec: both networks by gradient, the codebooks by moving averages."""
 
-import json
 import math
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 from vector_quantize_pytorch import ResidualVQ
 
 from musicwords.codec import SpectralCodec, SpectralCodecConfig
 from recipes.codec.audio import SAMPLE_RATE, as_float
 from recipes.codec.losses import PILOT_SCALES, spectral_losses
-from recipes.common.files import write_rows, write_state
+from recipes.common.training import Trainer as Training
 
 SILENT_BIAS = -2.0  # of the decoder's log magnitudes before training
 DEAD = 0.2  # frames of a batch, on average; an entry with fewer is put elsewhere
@@ -41,8 +38,8 @@ class Settings:
     seed: int = 0
 
 
-class Trainer:
-    """State of a training run, kept on disk at each check, so that it can go on after an interruption.
+class Trainer(Training):
+    """Trains in rounds of ``settings.every`` steps.
 
     Parameters
     ----------
@@ -61,7 +58,7 @@ class Trainer:
         settings: Settings,
         config: SpectralCodecConfig | None = None,
     ):
-        self.folder, self.clips, self.settings = folder, clips, settings
+        self.clips, self.settings = clips, settings
         length = 3 * SAMPLE_RATE
         self.validation = torch.from_numpy(as_float(np.asarray(validation[:, SAMPLE_RATE : SAMPLE_RATE + length])))
         torch.manual_seed(settings.seed)
@@ -83,11 +80,11 @@ class Trainer:
         for name, parameter in self.model.named_parameters():
             chosen = parameter.ndim == 2 and not name.endswith("kernel") and settings.muon_learning_rate
             (matrices if chosen else others).append(parameter)
-        self.optimizers = [
+        optimizers = [
             torch.optim.AdamW(others, settings.learning_rate, (0.8, 0.99), weight_decay=settings.weight_decay)
         ]
         if matrices:
-            self.optimizers.append(
+            optimizers.append(
                 torch.optim.Muon(
                     matrices,
                     lr=settings.muon_learning_rate,
@@ -95,40 +92,25 @@ class Trainer:
                     adjust_lr_fn="match_rms_adamw",
                 )
             )
-        self.schedules = [torch.optim.lr_scheduler.LambdaLR(one, self.rate) for one in self.optimizers]
-        self.step, self.curve = 0, []
+        self.step = 0
+        super().__init__(folder, math.ceil(settings.steps / settings.every), optimizers)
+
+    name = "codec"
 
     def rate(self, step: int) -> float:
-        """Warm-up, then half a cosine, down to 3 %."""
+        """Warm-up, then the rest of half a cosine that began with the training, down to 3 %."""
         settings = self.settings
         if step < settings.warm_up:
             return (step + 1) / settings.warm_up
         return 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(step / settings.steps, 1)))
 
-    def state(self) -> dict:
-        parts = {"model": self.model, "codebooks": self.codebooks}
-        parts |= {f"optimizer {number}": one for number, one in enumerate(self.optimizers)}
-        return parts | {f"schedule {number}": one for number, one in enumerate(self.schedules)}
+    def parts(self) -> dict:
+        return {"model": self.model, "codebooks": self.codebooks}
 
-    def run(self) -> SpectralCodec:
-        """Train to the end, from the last check on disk if there is one, and give the codec with its codebooks."""
-        path = self.folder / "codec.pt"
-        if path.is_file():
-            saved = torch.load(path, weights_only=True)
-            for name, part in self.state().items():
-                part.load_state_dict(saved[name])
-            self.step, self.curve = saved["step"], saved["curve"]
-        while self.step < self.settings.steps:
-            self.curve.append(self.some_steps() | self.check())
-            print(json.dumps(self.curve[-1]), flush=True)
-            saved = {name: part.state_dict() for name, part in self.state().items()}
-            write_state(path, saved | {"step": self.step, "curve": self.curve})
-            write_rows(self.folder / "curve.csv", self.curve)
-        return self.finished()
-
-    def some_steps(self) -> dict:
+    def round(self, number: int) -> dict:
         """Train until the next check. What is drawn depends on the step alone, so that a run can be taken up."""
-        settings, began, means = self.settings, time.monotonic(), []
+        settings, means = self.settings, []
+        self.step = number * settings.every
         torch.manual_seed(settings.seed * 1_000_003 + self.step)
         drawn, rng = (np.random.default_rng([settings.seed, self.step, number]) for number in range(2))
         self.model.train()
@@ -145,12 +127,7 @@ class Trainer:
                 made = self.model.decoder(quantized)[:, 0]
             distance, convergence = spectral_losses(made, audio)
             loss = distance + 0.5 * convergence + (made - audio).abs().mean() + settings.commitment * commitment
-            loss.backward()
-            nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
-            for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad()
+            self.step_down(loss, self.model.parameters(), 2.0)
             means.append([distance.item(), convergence.item(), commitment.item()])
             self.step += 1
         reader.shutdown()
@@ -160,7 +137,6 @@ class Trainer:
             "log_mel": round(distance, 4),
             "convergence": round(convergence, 4),
             "commitment": round(commitment, 4),
-            "seconds": round(time.monotonic() - began),
         }
 
     def crops(self, rng: np.random.Generator) -> torch.Tensor:

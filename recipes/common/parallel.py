@@ -1,8 +1,7 @@
-"""Call a function on many files, on several processes, and keep what was done."""
+"""Call a function on many items, on several processes, and keep what was done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -11,8 +10,9 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from recipes.common.files import write_array
+from recipes.common.inputs import fingerprint
 
-CHUNK = 64  # clips whose features are kept in one file
+CHUNK = 64  # items whose results are kept in one file
 
 
 def one_thread() -> None:
@@ -33,16 +33,30 @@ def in_parallel(function: Callable, tasks: list, processes: int, title: str) -> 
             raise
 
 
-def save_chunk(first: int, function: Callable, paths: list[Path], folder: Path) -> None:
-    write_array(folder / f"{first:06d}.npy", function(paths[first : first + CHUNK]))
+def save_chunk(task: tuple[Callable, Sequence, Path]) -> None:
+    function, items, path = task
+    write_array(path, function(items))
 
 
-def in_chunks(function: Callable, paths: list[Path], folder: Path, processes: int, title: str) -> np.ndarray:
-    """Rows that a function makes of files, an array of so many rows from a list of paths; parts stay in ``folder``."""
+def in_chunks(function: Callable, items: Sequence, folder: Path, processes: int, title: str) -> np.ndarray:
+    """Rows that a function makes of items, an array of so many rows from a list of items.
+
+    Parameters
+    ----------
+    function : a function of a module, or a ``functools.partial`` of one
+    items : paths, whose contents count, or anything else
+    folder : where parts of ``CHUNK`` items are kept, under the hash of the function and of what it was given; parts
+        that were made of something else are deleted
+    processes : how many work at a time
+    title : of the progress bar
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    firsts = range(0, len(paths), CHUNK)
-    todo = [first for first in firsts if not (folder / f"{first:06d}.npy").exists()]
+    chunks = [list(items[first : first + CHUNK]) for first in range(0, len(items), CHUNK)]
+    how = fingerprint(function)
+    paths = [folder / f"{number:05d}-{fingerprint(how, chunk)}.npy" for number, chunk in enumerate(chunks)]
+    for other in set(folder.glob("*.npy")) - set(paths):
+        other.unlink()
+    todo = [(function, chunk, path) for chunk, path in zip(chunks, paths, strict=True) if not path.exists()]
     if todo:
-        task = partial(save_chunk, function=function, paths=paths, folder=folder)
-        in_parallel(task, todo, processes, f"{title}, {CHUNK} clips each")
-    return np.concatenate([np.load(folder / f"{first:06d}.npy") for first in firsts])
+        in_parallel(save_chunk, todo, processes, f"{title}, {CHUNK} clips each")
+    return np.concatenate([np.load(path) for path in paths])

@@ -4,36 +4,37 @@
     python -m recipes.corpus --share 0.01       # a part: the same clips, fewer of each split
     python -m recipes.corpus --report           # only describe what is there
 
-Writes ``clips/*.flac`` (16 kHz mono, 10 s) and ``corpus.jsonl``, a line a clip. After a change to the recipe give
-another folder: clips that are there are not made again.
+Writes ``clips/*.flac`` (16 kHz mono, 10 s) and ``corpus.jsonl``, a line a clip. After a change to the code that
+renders, or to a sound font, all clips are made again.
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
+from recipes.common import command_line
+from recipes.common.command_line import BUILD
 from recipes.common.files import write_text
+from recipes.common.inputs import start
 from recipes.corpus import recordings, render
 from recipes.corpus.build import clip_path, parsed_works, render_missing
 from recipes.corpus.plan import TRAINED_FONTS, UNHEARD_FONT, plan_all
 from recipes.corpus.report import report
 from recipes.corpus.splits import assign
-
-FOLDER = Path(__file__).parents[2] / "build" / "corpus"
+from recipes.steps import inputs_of
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="corpus", description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=FOLDER, help="folder (default: build/corpus)")
+    parser = command_line.parser("corpus", __doc__)
+    parser.add_argument("--output", type=Path, default=BUILD / "corpus", help="folder (default: build/corpus)")
     parser.add_argument("--share", type=float, default=1.0, help="of the clips of each split (default: 1, all)")
-    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--report", action="store_true", help="describe the corpus in the folder, render nothing")
     options = parser.parse_args()
     listing = options.output / "corpus.jsonl"
 
     if not options.report:
         render.register_unheard_font()
+        start(options.output, inputs_of("corpus", options))
         for font in (*TRAINED_FONTS, UNHEARD_FONT):
             render.check_font(font)
         scores = parsed_works(options.output, options.processes)

@@ -5,7 +5,6 @@
 Embeddings are of musicnn (MagnaTagATune, mean over its patches of 3 s) and of MiniLM.
 """
 
-import argparse
 import json
 from functools import cache
 from pathlib import Path
@@ -16,13 +15,14 @@ import pyarrow.parquet as pq
 import soundfile
 
 from recipes.captions import Caption
+from recipes.common.command_line import ROOT, parser
 from recipes.common.files import write_bytes
 from recipes.common.parallel import in_chunks
+from recipes.common.records import read_records
 from recipes.corpus.plan import EMBEDDED
 from recipes.corpus.texts import captions_of
 
-FOLDER = Path(__file__).parents[2] / "build" / "corpus"
-TABLE = Path(__file__).parents[2] / "musicwords" / "data" / "corpus.parquet"
+TABLE = ROOT / "musicwords" / "data" / "corpus.parquet"
 EMBEDDING = 200  # dimensions of musicnn's embedding
 
 
@@ -84,13 +84,10 @@ def table(records: list[dict], captions: list[Caption], audio: np.ndarray, text:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="corpus.table", description=__doc__.split("\n")[0])
-    parser.add_argument("--corpus", type=Path, default=FOLDER, help="the rendered corpus")
-    parser.add_argument("--output", type=Path, default=TABLE)
-    parser.add_argument("--processes", type=int, default=2)
-    options = parser.parse_args()
-    lines = (options.corpus / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
-    records = embedded([json.loads(line) for line in lines])
+    made = parser("corpus.table", __doc__, "corpus")
+    made.add_argument("--output", type=Path, default=TABLE, help="the table")
+    options = made.parse_args()
+    records = embedded(read_records(options.corpus))
     audio, _ = tagged(records, options.corpus, options.processes)
 
     from sentence_transformers import SentenceTransformer

@@ -1,18 +1,16 @@
 """Train the denoiser on the latents of the corpus and on captions."""
 
-import json
-import math
-import time
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers.training_utils import EMAModel
-from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from musicwords.diffusion import TextToMusicPipeline, text_states, velocity
-from recipes.common.files import write_rows, write_state
+from recipes.common.training import Trainer as Training
+from recipes.common.training import cosine
 from recipes.corpus.texts import captions_of
 from recipes.musicgen.training import prompts
 
@@ -25,8 +23,8 @@ DECAY = 0.998  # of the moving average of the weights
 CHECKED = 320  # validation clips of each check
 
 
-class Trainer:
-    """State of a training run, kept on disk after each epoch, so that it can go on after an interruption.
+class Trainer(Training):
+    """Trains in epochs; the averaged weights of the epoch with the least loss on validation clips are what counts.
 
     Parameters
     ----------
@@ -46,7 +44,7 @@ class Trainer:
         validation: list[dict],
         validation_latents: np.ndarray,
     ):
-        self.folder, self.pipeline, self.transformer = folder, pipeline, pipeline.transformer
+        self.pipeline, self.transformer = pipeline, pipeline.transformer
         self.records, self.latents = records, latents
         self.validation, self.validation_latents = validation[:CHECKED], validation_latents[:CHECKED]
         # In bf16, attention as plain matrix products; see ``loss``.
@@ -55,7 +53,7 @@ class Trainer:
         for name, parameter in self.transformer.named_parameters():
             if parameter.requires_grad:
                 (matrices if parameter.ndim == 2 and "transformer_blocks" in name else others).append(parameter)
-        self.optimizers = [
+        optimizers = [
             torch.optim.Muon(
                 matrices, lr=MUON_LEARNING_RATE, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"
             ),
@@ -64,42 +62,21 @@ class Trainer:
         self.average = EMAModel(self.transformer.parameters(), decay=DECAY, foreach=True)
         self.per_epoch = len(records) // BATCH
         self.steps = EPOCHS * self.per_epoch
-        self.schedules = [torch.optim.lr_scheduler.LambdaLR(one, self.rate) for one in self.optimizers]
-        self.curve: list[dict] = []
+        super().__init__(folder, EPOCHS, optimizers)
+
+    name, best = "diffusion", "validation"
 
     def rate(self, step: int) -> float:
-        """Warm-up, then half a cosine, down to 1 %."""
-        warm = WARM_UP * self.steps
-        if step < warm:
-            return (step + 1) / warm
-        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1, (step - warm) / (self.steps - warm))))
+        return cosine(step, self.steps, WARM_UP * self.steps, 0.01)
 
-    def state(self) -> dict:
-        parts = {f"optimizer {number}": one for number, one in enumerate(self.optimizers)}
-        parts |= {f"schedule {number}": one for number, one in enumerate(self.schedules)}
-        return parts | {"transformer": self.transformer, "average": self.average}
+    def parts(self) -> dict:
+        return {"transformer": self.transformer, "average": self.average}
 
-    def run(self, epochs: int | None = None) -> TextToMusicPipeline:
-        """Train to the end, or for so many epochs at most, from the last epoch on disk if there is one.
+    def best_state(self) -> dict:
+        return self.with_average(lambda: {"transformer": deepcopy(self.transformer.state_dict())})
 
-        The pipeline that is returned has the averaged weights of the epoch with the least loss on validation clips.
-        """
-        path = self.folder / "diffusion.pt"
-        if path.is_file():
-            saved = torch.load(path, weights_only=True)
-            for name, part in self.state().items():
-                part.load_state_dict(saved[name])
-            self.curve = saved["curve"]
-        end = EPOCHS if epochs is None else min(EPOCHS, len(self.curve) + epochs)
-        for epoch in range(len(self.curve), end):
-            self.curve.append({"epoch": epoch + 1} | self.epoch(epoch) | self.check())
-            print(json.dumps(self.curve[-1]), flush=True)
-            if self.curve[-1]["validation"] == min(row["validation"] for row in self.curve):
-                self.with_average(lambda: write_state(self.folder / "best.pt", self.transformer.state_dict()))
-            saved = {name: part.state_dict() for name, part in self.state().items()}
-            write_state(path, saved | {"curve": self.curve})
-            write_rows(self.folder / "curve.csv", self.curve)
-        self.transformer.load_state_dict(torch.load(self.folder / "best.pt", weights_only=True))
+    def finished(self) -> TextToMusicPipeline:
+        self.load_best()
         self.transformer.eval()
         return self.pipeline
 
@@ -112,9 +89,9 @@ class Trainer:
         self.average.restore(parameters)
         return found
 
-    def epoch(self, epoch: int) -> dict:
+    def round(self, epoch: int) -> dict:
         """One pass over the clips, each with another caption than before."""
-        began, total = time.monotonic(), 0.0
+        total = 0.0
         self.transformer.train()
         order = np.random.default_rng([0, epoch]).permutation(len(self.records))
         trained = [one for one in self.transformer.parameters() if one.requires_grad]
@@ -128,15 +105,10 @@ class Trainer:
             levels = (torch.randperm(BATCH, generator=generator) + torch.rand(1, generator=generator)) / BATCH
             levels = SHIFT * levels / (1 + (SHIFT - 1) * levels)
             loss = self.loss(texts, self.latents[rows], levels, generator).mean()
-            loss.backward()
-            nn.utils.clip_grad_norm_(trained, 1.0)
-            for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad()
+            self.step_down(loss, trained, 1.0)
             self.average.step(self.transformer.parameters())
             total += loss.item()
-        return {"loss": round(total / self.per_epoch, 4), "seconds": round(time.monotonic() - began)}
+        return {"epoch": epoch + 1, "loss": round(total / self.per_epoch, 4)}
 
     def loss(
         self, texts: list[str], latents: np.ndarray, levels: torch.Tensor, generator: torch.Generator

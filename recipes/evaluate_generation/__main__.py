@@ -4,18 +4,20 @@ python -m recipes.codec && python -m recipes.musicgen && python -m recipes.diffu
 python -m recipes.evaluate_generation
 """
 
-import argparse
 import json
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
 from musicwords.corpus import load_corpus
-from musicwords.probe import SHIPPED, Probe
-from recipes.clap.features import read_records
+from musicwords.probe import Probe
 from recipes.codec.encode import encoded
+from recipes.common.command_line import parser
 from recipes.common.files import write_rows, write_text
+from recipes.common.inputs import Code, fingerprint, kept_json, model_files
+from recipes.common.records import read_records
 from recipes.evaluate_generation.card import rows, tables
 from recipes.evaluate_generation.evaluate import Real, Training, evaluate
 from recipes.evaluate_generation.generators import GENERATORS, generate_of, produced
@@ -24,30 +26,21 @@ from recipes.evaluate_generation.memorization import TokenIndex
 from recipes.evaluate_generation.probe_training import train_probe
 from recipes.evaluate_generation.prompts import halves, select
 
-ROOT = Path(__file__).resolve().parents[2]
-CHECKPOINTS = ROOT / "musicwords" / "data" / "checkpoints"
+JUDGES = [Code(f"recipes.evaluate_generation.{name}") for name in ("evaluate", "adherence", "distances", "diversity")]
 SEED = 1
 REPEATED, SAMPLES = 40, 4  # prompts that get several clips, and how many each
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="evaluate_generation", description=__doc__.split("\n")[0])
-    parser.add_argument("generators", nargs="*", default=GENERATORS, help=f"by default {' and '.join(GENERATORS)}")
-    parser.add_argument("--corpus", type=Path, default=ROOT / "build" / "corpus", help="the rendered corpus")
-    parser.add_argument(
-        "--encoded", type=Path, default=ROOT / "build" / "codec", help="its tokens, from python -m recipes.codec"
-    )
-    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="codec, clap and the generators")
-    parser.add_argument("--work", type=Path, default=ROOT / "build" / "evaluate_generation", help="what is computed")
-    parser.add_argument("--probe", type=Path, default=SHIPPED, help="where the probe goes")
-    parser.add_argument("--processes", type=int, default=2)
-    options = parser.parse_args()
+    made = parser("evaluate_generation", __doc__, "corpus", "codec", "checkpoints", "probe", "work")
+    made.add_argument("generators", nargs="*", default=GENERATORS, help=f"by default {' and '.join(GENERATORS)}")
+    options = made.parse_args()
     work, codec, clap = options.work, options.checkpoints / "codec", options.checkpoints / "clap"
     work.mkdir(parents=True, exist_ok=True)
 
     records = read_records(options.corpus)
-    _, codes = encoded(records, options.corpus, codec, options.encoded, options.processes)
-    found = train_probe(records, options.encoded / "codes.npy", codec, work / "probe", options.probe, options.processes)
+    _, codes = encoded(records, options.corpus, options.codec / "checkpoint", options.codec, options.processes)
+    found = train_probe(records, Path(codes.filename), codec, work / "probe", options.probe, options.processes)
     print(json.dumps(found["accuracy"]["test"]), flush=True)
 
     def listen(audio: Path) -> np.ndarray:
@@ -72,23 +65,23 @@ def main() -> None:
                         table["audio_embedding"][:].astype(np.float32))  # fmt: skip
     entries = json.loads((codec / "config.json").read_text(encoding="utf-8"))["codebook_size"]
     texts = [prompt.text for prompt in prompts]
+    judges = fingerprint(model_files(codec), model_files(clap), options.probe / "probe.safetensors", texts, JUDGES)
+
+    def judge(name: str) -> dict:
+        folder = options.checkpoints / name
+        made, seconds = produced(generate_of(name), folder, texts, SEED, work / name)
+        generated, others = listen(made), []
+        for sample in range(1, SAMPLES):
+            again = work / f"{name}-sample-{sample}"
+            others.append(listen(produced(generate_of(name), folder, texts[:REPEATED], SEED + sample, again)[0]))
+        samples = np.stack([generated[:REPEATED], *others], axis=1)
+        return evaluate(generated, samples, seconds, real, Probe.load(options.probe), training, entries)
+
     for name in options.generators:
-        scores = work / f"{name}.json"
-        if not scores.is_file():
-            folder = options.checkpoints / name
-            _, seconds = produced(generate_of(name), folder, texts, SEED, work / name)
-            generated = listen(work / f"{name}.npy")
-            others = []
-            for sample in range(1, SAMPLES):
-                again = work / f"{name}-sample-{sample}"
-                produced(generate_of(name), folder, texts[:REPEATED], SEED + sample, again)
-                others.append(listen(again.with_suffix(".npy")))
-            samples = np.stack([generated[:REPEATED], *others], axis=1)
-            result = evaluate(generated, samples, seconds, real, Probe.load(options.probe), training, entries)
-            write_text(scores, json.dumps(result, indent=1))
-        result = json.loads(scores.read_text(encoding="utf-8"))
+        of_all = fingerprint(judges, model_files(options.checkpoints / name))
+        result = kept_json(work / f"{name}.json", of_all, partial(judge, name))
         write_rows(options.checkpoints / name / "scores.csv", rows(result))
-        card = import_module(f"{name}.card").write_card(options.checkpoints / name, tables(result))
+        card = import_module(f"recipes.{name}.card").write_card(options.checkpoints / name, tables(result))
         write_text(options.checkpoints / name / "README.md", card)
         print(name, json.dumps(result["adherence"]["all"]["all"]), flush=True)
 

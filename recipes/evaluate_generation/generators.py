@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from recipes.common.files import write_array, write_text
+from recipes.common.inputs import fingerprint, kept_file, model_files
 from recipes.corpus.render import SAMPLE_RATE, SECONDS
 
 GENERATORS = ("musicgen", "diffusion")
@@ -20,7 +21,7 @@ Generate = Callable[[Path, list[str], int], np.ndarray]
 
 def generate_of(name: str) -> Generate:
     """``generate(folder, prompts, seed)`` of a generator's recipe: audio of shape (prompts, 160000)."""
-    return import_module(f"{name}.generate").generate
+    return import_module(f"recipes.{name}.generate").generate
 
 
 def produced(generate: Generate, checkpoint: Path, texts: Sequence[str], seed: int, folder: Path) -> tuple:
@@ -32,12 +33,12 @@ def produced(generate: Generate, checkpoint: Path, texts: Sequence[str], seed: i
     checkpoint : folder of the model
     texts : the prompts; 16 at a time share a seed
     seed : another one gives other clips
-    folder : where the parts are kept, and how many seconds each of them took
+    folder : where the parts are kept, with a hash of what they were made of, and how many seconds each took
 
     Returns
     -------
-    audio : np.ndarray, shape (texts, 160000), float32
-        A memory map.
+    audio : Path
+        Of an array of shape (texts, 160000), float32.
     seconds : float
         Wall clock for one second of audio, loading the model for each part included.
 
@@ -48,7 +49,8 @@ def produced(generate: Generate, checkpoint: Path, texts: Sequence[str], seed: i
     """
     folder.mkdir(parents=True, exist_ok=True)
     firsts = range(0, len(texts), PART)
-    paths = [folder / f"{first:04d}.npy" for first in firsts]
+    how = fingerprint(getattr(generate, "func", generate), model_files(checkpoint), seed)
+    paths = [folder / f"{first:04d}-{fingerprint(how, list(texts[first : first + PART]))}.npy" for first in firsts]
     for number, (first, path) in enumerate(zip(tqdm(firsts, desc=folder.name, unit="part"), paths, strict=True)):
         if path.is_file():
             continue
@@ -61,8 +63,7 @@ def produced(generate: Generate, checkpoint: Path, texts: Sequence[str], seed: i
             raise ValueError(f"{folder.name}: part {number} has samples that are NaN or infinite.")
         write_text(path.with_suffix(".json"), json.dumps({"seconds": took}))
         write_array(path, audio)
-    whole = folder.with_suffix(".npy")
-    if not whole.is_file():
-        write_array(whole, np.concatenate([np.load(path) for path in paths]))
+    made_of = fingerprint([path.name for path in paths])
+    whole = kept_file(folder.with_suffix(".npy"), made_of, lambda: np.concatenate([np.load(path) for path in paths]))
     took = sum(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["seconds"] for path in paths)
-    return np.load(whole, mmap_mode="r"), took / (SECONDS * len(texts))
+    return whole, took / (SECONDS * len(texts))

@@ -12,7 +12,7 @@ from musicwords.probe import features
 from recipes.clap.audio_tower import embed_mels
 from recipes.clap.features import log_mel
 from recipes.codec.encode import load
-from recipes.common.files import write_array
+from recipes.common.inputs import fingerprint, kept_file
 from recipes.common.parallel import in_chunks
 from recipes.corpus.table import tagger
 
@@ -62,11 +62,13 @@ def heard(audio: Path, codec: Path, clap: Path, folder: Path, processes: int = 2
 
 
 def real_audio(records: list[dict], corpus: Path, path: Path) -> Path:
-    """Write the clips of some records into one file, shape (clips, samples), float32."""
-    if not path.is_file():
-        clips = [soundfile.read(corpus / record["file_name"], dtype="float32")[0] for record in records]
-        write_array(path, np.stack(clips))
-    return path
+    """Write the clips of some records into one file, shape (clips, samples), float32; return its path."""
+    paths = [corpus / record["file_name"] for record in records]
+
+    def read() -> np.ndarray:
+        return np.stack([soundfile.read(one, dtype="float32")[0] for one in paths])
+
+    return kept_file(path, fingerprint(paths), read)
 
 
 def through_codec(rows: list[int], audio: Path, codec: Path) -> np.ndarray:
@@ -83,9 +85,11 @@ def through_codec(rows: list[int], audio: Path, codec: Path) -> np.ndarray:
 
 
 def resynthesized(audio: Path, codec: Path, path: Path, processes: int = 2) -> Path:
-    """Write what the codec makes of the clips of a file."""
-    if not path.is_file():
+    """Write what the codec makes of the clips of a file; return its path."""
+    function = partial(through_codec, audio=audio, codec=codec)
+
+    def make() -> np.ndarray:
         rows = list(range(len(np.load(audio, mmap_mode="r"))))
-        function = partial(through_codec, audio=audio, codec=codec)
-        write_array(path, in_chunks(function, rows, path.with_suffix(".parts"), processes, path.stem))
-    return path
+        return in_chunks(function, rows, path.with_suffix(".parts"), processes, path.stem)
+
+    return kept_file(path, fingerprint(function), make)

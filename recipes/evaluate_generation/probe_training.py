@@ -16,6 +16,7 @@ from musicwords.ranking import summarize
 from recipes.codec.encode import load
 from recipes.common.cards import table
 from recipes.common.files import write_bytes, write_text
+from recipes.common.inputs import Code, fingerprint, kept_json, model_files
 from recipes.common.parallel import in_chunks
 from recipes.evaluate_generation.prompts import ATTRIBUTES, label
 
@@ -23,6 +24,7 @@ from recipes.evaluate_generation.prompts import ATTRIBUTES, label
 READS = {name: ("rhythm",) if name == "tempo_class" else ("rhythm", "timbre") for name in ATTRIBUTES}
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1)  # inverse of the regularization, chosen by validation works
 ITERATIONS = 300
+CODE = ("recipes.evaluate_generation.probe_training", "musicwords.probe", "musicwords.spectral")
 SPLITS = ("train", "validation", "test")
 SETS = {"validation": "chose the regularization", "test": "works that the probe never had"}
 
@@ -119,8 +121,8 @@ def train_probe(records: list[dict], codes: Path, codec: Path, work: Path, outpu
     dict
         ``accuracy`` by set and attribute, see above, and the number of clips by split.
     """
-    path = work / "scores.json"
-    if not (path.is_file() and (output / "probe.json").is_file()):
+
+    def scores() -> dict:
         rows = [row for row, record in enumerate(records) if record["split"] in SPLITS]
         function = partial(read_through_codec, codes=codes, codec=codec)
         both = in_chunks(function, rows, work / "readings", processes, "probe")
@@ -132,13 +134,17 @@ def train_probe(records: list[dict], codes: Path, codec: Path, work: Path, outpu
         listing, tensors = fit(*parts["train"], *parts["validation"])
         export(listing, tensors, output)
         probe, train = Probe.load(output), parts["train"][0]
-        scores = {
+        return {
             "clips": {split: len(part[0]) for split, part in parts.items()},
             "accuracy": {name: accuracy(probe, *parts[name], train) for name in SETS},
         }
-        write_text(path, json.dumps(scores, indent=1))
-        write_text(output / "README.md", card(scores))
-    return json.loads(path.read_text(encoding="utf-8"))
+
+    heard = fingerprint(codes, model_files(codec), [Code(name) for name in CODE])
+    if not (output / "probe.json").is_file():
+        (work / "scores.json").unlink(missing_ok=True)
+    found = kept_json(work / "scores.json", heard, scores)
+    write_text(output / "README.md", card(found))
+    return found
 
 
 def card(scores: dict) -> str:

@@ -6,23 +6,21 @@ Writes ``settings.csv`` beside the checkpoint. What is chosen is printed; it is 
 recipe of the generator before the checkpoint ships.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from musicwords.health import MOST_SIMILAR, health
-from musicwords.probe import SHIPPED, Probe, Readings, features
-from recipes.clap.features import read_records
+from musicwords.probe import Probe, Readings, features
+from recipes.common.command_line import parser
 from recipes.common.files import write_rows
+from recipes.common.records import read_records
 from recipes.evaluate_generation.adherence import by_chance, right
 from recipes.evaluate_generation.diversity import mean_distance, standardized
 from recipes.evaluate_generation.generators import generate_of, produced
 from recipes.evaluate_generation.prompts import ATTRIBUTES, Prompt, draw
 
-ROOT = Path(__file__).resolve().parents[2]
-CHECKPOINTS = ROOT / "musicwords" / "data" / "checkpoints"
 COUNT = 64  # prompts
 LEAST_DISTANCE = 0.85  # between clips, of the largest that any setting has, for a setting to be chosen
 VARIANTS = {
@@ -68,13 +66,9 @@ def judged(clips: np.ndarray, prompts: list[Prompt], probe: Probe, real: Reading
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="evaluate_generation.settings", description=__doc__.split("\n")[0])
-    parser.add_argument("generator", choices=VARIANTS)
-    parser.add_argument("--corpus", type=Path, default=ROOT / "build" / "corpus", help="the rendered corpus")
-    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
-    parser.add_argument("--work", type=Path, default=ROOT / "build" / "evaluate_generation" / "settings")
-    parser.add_argument("--probe", type=Path, default=SHIPPED)
-    options = parser.parse_args()
+    made = parser("evaluate_generation.settings", __doc__, "corpus", "checkpoints", "probe", "work")
+    made.add_argument("generator", choices=VARIANTS)
+    options = made.parse_args()
     checkpoint, work = options.checkpoints / options.generator, options.work / options.generator
     work.mkdir(parents=True, exist_ok=True)
     records = {record["id"]: record for record in read_records(options.corpus) if record["split"] == "validation"}
@@ -90,7 +84,7 @@ def main() -> None:
             return generate_of(options.generator)(folder, texts, seed, **variant)
 
         audio, seconds = produced(generate, checkpoint, [one.text for one in prompts], 0, work / name)
-        row = variant | judged(audio, prompts, probe, real)
+        row = variant | judged(np.load(audio, mmap_mode="r"), prompts, probe, real)
         rows.append(row | {"distance_real": of_real, "seconds": round(seconds, 3)})
         print(rows[-1], flush=True)
     write_rows(checkpoint / "settings.csv", rows)

@@ -1,21 +1,19 @@
 """Train MusicGen's decoder on the codes of the corpus and on captions."""
 
-import json
 import math
-import time
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import BertTokenizer
 from transformers import MusicgenForConditionalGeneration as Musicgen
 
 from recipes.captions import caption
-from recipes.common.files import write_rows, write_state
+from recipes.common.training import Trainer as Training
+from recipes.common.training import cosine
 from recipes.corpus.texts import MOODS, NEGATIONS
 from recipes.musicgen.delay import delayed
 from recipes.musicgen.model import trained_parts
@@ -39,8 +37,8 @@ def prompts(records: list[dict], occasion: str) -> list[str]:
     return found
 
 
-class Trainer:
-    """State of a training run, kept on disk at each check, so that it can go on after an interruption.
+class Trainer(Training):
+    """Trains in rounds of ``EVERY`` steps; the best round is what counts.
 
     Parameters
     ----------
@@ -61,7 +59,7 @@ class Trainer:
         validation: list[dict],
         validation_codes: np.ndarray,
     ):
-        self.folder, self.model, self.tokenizer = folder, model, tokenizer
+        self.model, self.tokenizer = model, tokenizer
         self.records, self.codes = records, codes
         self.validation, self.validation_codes = validation[:CHECKED], validation_codes[:CHECKED]
         # In bf16, attention as plain matrix products; see ``losses``.
@@ -69,7 +67,7 @@ class Trainer:
         matrices, others = [], []
         for name, parameter in trained_parts(model):
             (matrices if parameter.ndim == 2 and ".layers." in name else others).append(parameter)
-        self.optimizers = [
+        optimizers = [
             torch.optim.Muon(
                 matrices, lr=MUON_LEARNING_RATE, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"
             ),
@@ -77,65 +75,36 @@ class Trainer:
         ]
         self.per_epoch = len(records) // BATCH
         self.steps = EPOCHS * self.per_epoch
-        self.schedules = [torch.optim.lr_scheduler.LambdaLR(one, self.rate) for one in self.optimizers]
-        self.step, self.curve = 0, []
+        super().__init__(folder, math.ceil(self.steps / EVERY), optimizers)
+
+    name, best = "musicgen", "validation"
 
     def rate(self, step: int) -> float:
-        """Warm-up, then half a cosine, down to 2 %."""
-        warm = WARM_UP * self.steps
-        if step < warm:
-            return (step + 1) / warm
-        return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, (step - warm) / (self.steps - warm))))
+        return cosine(step, self.steps, WARM_UP * self.steps, 0.02)
 
-    def state(self) -> dict:
-        parts = {f"optimizer {number}": one for number, one in enumerate(self.optimizers)}
-        parts |= {f"schedule {number}": one for number, one in enumerate(self.schedules)}
-        return parts | {"decoder": self.model.decoder, "projection": self.model.enc_to_dec_proj}
+    def parts(self) -> dict:
+        return {"decoder": self.model.decoder, "projection": self.model.enc_to_dec_proj}
 
-    def run(self) -> Musicgen:
-        """Train to the end, from the last check on disk if there is one; the best check is what counts."""
-        path = self.folder / "musicgen.pt"
-        if path.is_file():
-            saved = torch.load(path, weights_only=True)
-            for name, part in self.state().items():
-                part.load_state_dict(saved[name])
-            self.step, self.curve = saved["step"], saved["curve"]
-        while self.step < self.steps:
-            self.curve.append(self.some_steps() | self.check())
-            print(json.dumps(self.curve[-1]), flush=True)
-            saved = {name: part.state_dict() for name, part in self.state().items()}
-            if self.curve[-1]["validation"] == min(row["validation"] for row in self.curve):
-                best = {name: saved[name] for name in ("decoder", "projection")}
-                write_state(self.folder / "best.pt", best)
-            write_state(path, saved | {"step": self.step, "curve": self.curve})
-            write_rows(self.folder / "curve.csv", self.curve)
-        best = torch.load(self.folder / "best.pt", weights_only=True)
-        self.model.decoder.load_state_dict(best["decoder"])
-        self.model.enc_to_dec_proj.load_state_dict(best["projection"])
+    def finished(self) -> Musicgen:
+        self.load_best()
         return self.model.eval()
 
-    def some_steps(self) -> dict:
+    def round(self, number: int) -> dict:
         """Train until the next check. What is drawn depends on the step alone, so that a run can be taken up."""
-        began, total = time.monotonic(), []
-        torch.manual_seed(self.step)
+        total, first = [], number * EVERY
+        torch.manual_seed(first)
         self.model.decoder.train()
-        first, end = self.step, min(self.step + EVERY, self.steps)
-        while self.step < end:
-            epoch, at = divmod(self.step, self.per_epoch)
-            if self.step == first or at == 0:
+        end = min(first + EVERY, self.steps)
+        for step in range(first, end):
+            epoch, at = divmod(step, self.per_epoch)
+            if step == first or at == 0:
                 order = np.random.default_rng([0, epoch]).permutation(len(self.records))
             rows = np.sort(order[at * BATCH : (at + 1) * BATCH])
             texts = prompts([self.records[row] for row in rows], f"epoch {epoch}")
             loss = self.losses(texts, self.codes[rows], torch.rand(len(rows)) >= UNPROMPTED).mean()
-            loss.backward()
-            nn.utils.clip_grad_norm_([one for _, one in trained_parts(self.model)], 1.0)
-            for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad()
+            self.step_down(loss, [one for _, one in trained_parts(self.model)], 1.0)
             total.append(loss.item())
-            self.step += 1
-        return {"step": self.step, "loss": round(float(np.mean(total)), 4), "seconds": round(time.monotonic() - began)}
+        return {"step": end, "loss": round(float(np.mean(total)), 4)}
 
     def losses(self, texts: list[str], codes: np.ndarray, prompted: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of a token in nats by codebook, shape (codebooks,)."""

@@ -249,7 +249,7 @@ def test_interrupted_training_goes_on_to_the_same_weights(recipe, tmp_path):
         return recipe.Trainer(tmp_path / name, tokenizer, *train, *validation)
 
     whole = trainer("at once").run()
-    trainer("in parts").run(epochs=1)
+    trainer("in parts").run(rounds=1)
     assert len((tmp_path / "in parts" / "curve.csv").read_text().splitlines()) == 2
     resumed = trainer("in parts")
     again = resumed.run()

@@ -77,7 +77,7 @@ def test_text_tower_spells_any_english_word_and_begins_as_minilm(folder):
 
 
 @pytest.fixture()
-def trainer(records, monkeypatch, tmp_path):
+def trainer(records, mels, monkeypatch, tmp_path):
     """Makes trainers of two short epochs that keep their state apart."""
     from recipes.clap import audio_tower
 
@@ -87,31 +87,31 @@ def trainer(records, monkeypatch, tmp_path):
     def make(name):
         work = tmp_path / name
         work.mkdir(exist_ok=True)
-        return audio_tower.Trainer(work, records[:48], records[48:])
+        return audio_tower.Trainer(work, records[:48], mels[:48], records[48:], mels[48:])
 
     return make
 
 
-def test_an_interrupted_training_goes_on_to_the_same_weights(trainer, mels, tmp_path):
+def test_an_interrupted_training_goes_on_to_the_same_weights(trainer):
     whole = trainer("whole")
-    whole.run(mels[:48], mels[48:])
+    whole.run()
 
     class Interrupted(Exception):
         pass
 
     broken = trainer("broken")
-    first = broken.epoch
+    first = broken.round
 
-    def epoch(number, data):
+    def interrupted(number):
         if number == 1:
             raise Interrupted
-        return first(number, data)
+        return first(number)
 
-    broken.epoch = epoch
+    broken.round = interrupted
     with pytest.raises(Interrupted):
-        broken.run(mels[:48], mels[48:])
+        broken.run()
     again = trainer("broken")
-    again.run(mels[:48], mels[48:])
+    again.run()
     torch.testing.assert_close(again.tower.state_dict(), whole.tower.state_dict(), rtol=RESUMED, atol=RESUMED)
     assert same_curve(again.curve, whole.curve)
     assert whole.curve[1]["loss"] < whole.curve[0]["loss"]
@@ -131,7 +131,7 @@ def test_the_exported_folder_is_what_was_trained(trainer, records, mels, folder,
     monkeypatch.setattr(alignment, "BATCH", 16)
     work = tmp_path / "exported"
     training = trainer("exported")
-    model = assembled(training.run(mels[:48], mels[48:]), load(folder / "text-tower")[0])
+    model = assembled(training.run(), load(folder / "text-tower")[0])
     (work / "text-tower").symlink_to(folder / "text-tower")
     align(model, records[:48], mels[:48], records[48:], mels[48:], work)
     scores = (work / "alignment.csv").read_text().splitlines()

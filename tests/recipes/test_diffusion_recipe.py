@@ -74,7 +74,7 @@ def trainer(parts, monkeypatch, tmp_path):
 def test_an_interrupted_training_goes_on_to_the_same_weights(trainer, tmp_path):
     whole = trainer("at once")
     pipeline = whole.run()
-    trainer("in parts").run(epochs=1)
+    trainer("in parts").run(rounds=1)
     assert len((tmp_path / "in parts" / "curve.csv").read_text().splitlines()) == 2
     resumed = trainer("in parts")
     again = resumed.run()

@@ -233,16 +233,31 @@ def test_generation_goes_on_where_it_stopped(tmp_path):
             raise KeyboardInterrupt
         return np.random.default_rng(seed).normal(size=(len(texts), 160_000))
 
-    texts = [f"prompt {number}" for number in range(40)]
+    texts, model = [f"prompt {number}" for number in range(40)], tmp_path / "model"
+    model.mkdir()
     with pytest.raises(KeyboardInterrupt):
-        produced(partial(generate, stop=2_002), tmp_path, texts, 2, tmp_path / "music")
-    audio, seconds = produced(generate, tmp_path, texts, 2, tmp_path / "music")
+        produced(partial(generate, stop=2_002), model, texts, 2, tmp_path / "music")
+    path, seconds = produced(generate, model, texts, 2, tmp_path / "music")
+    audio = np.load(path)
     assert calls == [2_000, 2_001, 2_002, 2_002]
     assert audio.shape == (40, 160_000) and audio.dtype == np.float32
     assert 0 < seconds < 1
     assert not np.array_equal(audio[0], audio[16])  # another seed in each part
-    produced(generate, tmp_path, texts, 2, tmp_path / "music")
+    assert produced(generate, model, texts, 2, tmp_path / "music")[0] == path
     assert len(calls) == 4
+    (model / "model.safetensors").write_bytes(b"other weights")
+    assert produced(generate, model, texts, 2, tmp_path / "music")[0] != path
+    assert len(calls) == 7
+
+
+@pytest.mark.parametrize("name", ["musicgen", "diffusion"])
+def test_generators_and_their_cards_are_found(name):
+    from importlib import import_module
+
+    from recipes.evaluate_generation.generators import generate_of
+
+    assert callable(generate_of(name))
+    assert callable(import_module(f"recipes.{name}.card").write_card)
 
 
 def test_generated_audio_must_be_finite_and_of_ten_seconds(tmp_path):
