@@ -79,7 +79,7 @@ format: $(READY)  ## mend code style, and strip outputs from notebooks
 	$(PY) tests/strip_notebooks.py
 
 bench: $(READY)  ## measure time and memory of the notebooks and the weight of the pages
-	$(PY) tests/bench.py
+	PYTHONPATH=tests $(PY) book/appendices/bench.py
 
 clips: $(READY)  ## make the clips again from scores, sound fonts and recordings (see recipes/)
 	$(PY) -m recipes.music.clips --output musicwords/data/clips

@@ -1,8 +1,8 @@
-"""Measure what a reader waits for, and write the tables of the page on running times: ``make bench``.
+"""Measure what a reader waits for, and write the tables of the page on running times, beside this file: ``make bench``.
 
 Each notebook is executed in a process of its own with an empty cache. The book is built twice, the second time
-after an edit to one page, and its pages are weighed in a browser. Last comes bench_search.py, for the page on search
-in a million vectors.
+after an edit to one page, and its pages are weighed in a browser. Last comes recipes/benchmarks/search.py, for the
+notebook on search in a million vectors.
 """
 
 import csv
@@ -17,22 +17,23 @@ from statistics import median
 import psutil
 from building import build_command, chromium, served
 from find_browser import find_browser
-from run_notebooks import ROOT
-from test_notebooks import NOTEBOOKS
+from run_notebooks import ROOT, notebooks
 from visit import weigh
 
-TABLES = ROOT / "book" / "appendices"
+TABLES = Path(__file__).resolve().parent
 
 
 def measure(command: list[str], folder: Path) -> tuple[float, float]:
     """Run a command and return its seconds and the peak memory of it and its children in MB."""
     start, peak = time.perf_counter(), 0
-    process = psutil.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    while process.poll() is None:
-        peak = max(peak, memory(process))
-        time.sleep(0.1)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed: {process.stderr.read().decode()[-2000:]}")
+    with tempfile.TemporaryFile() as said:  # a pipe that nobody reads until the end would stop a child that says much
+        process = psutil.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=said)
+        while process.poll() is None:
+            peak = max(peak, memory(process))
+            time.sleep(0.1)
+        if process.returncode:
+            said.seek(0)
+            raise RuntimeError(f"{' '.join(command)} failed: {said.read().decode()[-2000:]}")
     return time.perf_counter() - start, peak / 1e6
 
 
@@ -59,7 +60,7 @@ def write(name: str, rows: list[dict]) -> None:
 def bench_notebooks() -> list[dict]:
     """Execute every notebook, and return its time and memory."""
     rows = []
-    for notebook in NOTEBOOKS:
+    for notebook in notebooks():
         with tempfile.TemporaryDirectory() as folder:
             command = [
                 sys.executable,
@@ -79,8 +80,9 @@ def bench_notebooks() -> list[dict]:
 def bench_build() -> list[dict]:
     """Build the book twice, weigh its pages in a browser, and return what was measured."""
     with tempfile.TemporaryDirectory() as output:
+        execute = [sys.executable, "tests/run_notebooks.py", "--build", f"{output}/_build"]
         command = build_command(Path(output))
-        cold, _ = measure(command, ROOT)
+        cold = measure(execute, ROOT)[0] + measure(command, ROOT)[0]
         (ROOT / "book" / "appendices" / "glossary.md").touch()
         warm, _ = measure(command, ROOT)
         html = Path(output) / "_build" / "html"
@@ -102,4 +104,4 @@ def bench_build() -> list[dict]:
 if __name__ == "__main__":
     write("bench_notebooks.csv", bench_notebooks())
     write("bench_build.csv", bench_build())
-    subprocess.run([sys.executable, ROOT / "tests" / "bench_search.py"], check=True)
+    subprocess.run([sys.executable, "-m", "recipes.benchmarks.search"], cwd=ROOT, check=True)

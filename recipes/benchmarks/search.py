@@ -1,4 +1,4 @@
-"""Measure search in up to a million vectors, and embedding with Ray: ``python tests/bench_search.py``.
+"""Measure search in up to a million vectors, and embedding with Ray: ``python -m recipes.benchmarks.search``.
 
 Writes ``search.csv``, ``disk.csv`` and ``embedding.csv`` to ``musicwords/data/benchmarks``, where the notebook on
 scaling reads them. Vectors and workers are made by what the notebook itself defines. Search in memory is timed in
@@ -25,11 +25,11 @@ import pandas as pd
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from run_notebooks import ROOT
 from threadpoolctl import threadpool_limits
 
 import musicwords
 from musicwords.clips import load_audio
+from recipes.common.command_line import ROOT
 
 NOTEBOOK = ROOT / "notebooks" / "retrieval" / "scaling.ipynb"
 RESULTS = Path(musicwords.__file__).parent / "data" / "benchmarks"
