@@ -5,6 +5,8 @@ the decoder writes one, which the inverse short-time Fourier transform (STFT) tu
 networks learn in an hour of two CPU cores what EnCodec's convolutions on samples learn in days of GPUs. Residual vector
 quantization, bandwidths, ``encode``, ``decode`` and saving are those of ``EncodecModel``.
 
+Derived in: notebooks/generation/codecs.ipynb
+
 >>> from transformers import AutoFeatureExtractor, AutoModel
 >>> import musicwords.codec  # makes AutoModel know "spectral_codec"
 >>> codec = AutoModel.from_pretrained(folder)  # doctest: +SKIP

@@ -1,6 +1,7 @@
 """The sources of the book hold to its rules, and each rule is seen to be broken by a book that breaks it."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -219,3 +220,13 @@ def test_notebooks_are_utf8_json_with_final_newline():
         text = path.read_text(encoding="utf-8")
         assert text.endswith("\n")
         assert json.loads(text)["nbformat"] == 4
+
+
+def test_what_a_notebook_derives_is_found_there():
+    """A docstring of the package says where its code is written out step by step."""
+    derived = {}
+    for path in sorted((ROOT / "musicwords").rglob("*.py")):
+        for name in re.findall(r"Derived in: (\S+)", path.read_text(encoding="utf-8")):
+            derived[path.stem, name] = (ROOT / name).is_file()
+    assert len(derived) >= 4
+    assert [key for key, there in derived.items() if not there] == []
