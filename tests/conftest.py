@@ -48,6 +48,7 @@ def pytest_terminal_summary(terminalreporter):
                 terminalreporter.write_line(f"    {mend}")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items):
     """Let the tests that need the built book run in one process, which builds it once."""
     for item in items:

@@ -6,12 +6,10 @@ Needs a network, and no account: of a gated repository the hub tells what is in 
 import os
 import sys
 
-os.environ["MUSICWORDS_TIER"] = "full"
-
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
-from musicwords.checkpoints import REGISTRY
+from musicwords.checkpoints import REGISTRY, checkpoint
 
 WEIGHTS = (".safetensors", ".bin", ".pt", ".ckpt")
 
@@ -48,8 +46,7 @@ def main() -> int:
         return 1
     from sentence_transformers import SentenceTransformer
 
-    from musicwords.checkpoints import checkpoint
-
+    os.environ["MUSICWORDS_TIER"] = "full"
     embeddings = SentenceTransformer(**checkpoint("text-encoder")).encode(["slow piano", "loud drums"])
     print(f"The smallest one loads, and gives {embeddings.shape[1]} numbers a text.")
     return 0
