@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from building import build, chromium, served
+from filelock import FileLock
 from find_browser import find_browser
 from run_notebooks import ROOT, execute, fill
 
@@ -48,31 +49,34 @@ def pytest_terminal_summary(terminalreporter):
                 terminalreporter.write_line(f"    {mend}")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(items):
-    """Let the tests that need the built book run in one process, which builds it once."""
-    for item in items:
-        if {"executed", "built_book"} & set(item.fixturenames):
-            item.add_marker(pytest.mark.xdist_group("book"))
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory) -> Path:
+    """A folder that all processes of this run share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(scope="session")
-def executed() -> dict[Path, dict]:
+def executed(shared) -> dict[Path, dict]:
     """A report for each notebook; what has not changed since ``make book`` is not executed again."""
-    return execute()
+    with FileLock(shared / "executed.lock"):
+        return execute()
 
 
 @pytest.fixture(scope="session")
-def built_book(executed, tmp_path_factory) -> Path:
-    """The folder of the built pages, from the executed notebooks, without a network."""
+def built_book(executed, shared) -> Path:
+    """The folder of the built pages, from the executed notebooks, without a network; the first process builds it."""
     assert all(report["passed"] for report in executed.values())
-    output = tmp_path_factory.mktemp("book")
-    fill(output / "_build" / ".jupyter_cache")
-    done = build(ROOT, output, output / "network.log")
-    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
-    assert "Executing notebook" not in done.stdout + done.stderr, "the cache lacks a notebook"
-    attempts = output / "network.log"
-    assert not attempts.exists(), f"the build asked for {attempts.read_text()}"
+    output = shared / "book"
+    with FileLock(shared / "book.lock"):
+        if not (output / "built").exists():
+            fill(output / "_build" / ".jupyter_cache")
+            done = build(ROOT, output, output / "network.log")
+            assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+            assert "Executing notebook" not in done.stdout + done.stderr, "the cache lacks a notebook"
+            attempts = output / "network.log"
+            assert not attempts.exists(), f"the build asked for {attempts.read_text()}"
+            (output / "built").touch()
     return output / "_build" / "html"
 
 

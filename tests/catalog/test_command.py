@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from catalog_runs import CAPTURED, CLOUDS, LONGEST, command, end_processes, posix, ray_folder, rows_of, write_tone
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from catalog_runs import (
     write_tone,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("CATALOG_KILLS", 2))  # the weekly job asks for more
 CHAINS = min(2, KILLS // 2)  # tables that grow at the same time
