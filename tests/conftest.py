@@ -1,6 +1,7 @@
 """What several tests share: the executed notebooks, the built book, a browser. At the end stands what was skipped."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from run_notebooks import ROOT, execute, fill
 
 
 def pytest_configure(config):
+    # Two processes that compile librosa's functions into one cache at a time can spoil it: then it kills who reads it.
+    folder = tempfile.TemporaryDirectory(prefix="numba")
+    os.environ["NUMBA_CACHE_DIR"] = folder.name
+    config.add_cleanup(folder.cleanup)
     config.addinivalue_line("markers", "slow: executes notebooks or builds the book")
     config.addinivalue_line("markers", "exact: needs the exact versions of requirements.txt, laion-clap and audiocraft")
 
