@@ -173,9 +173,12 @@ def execute(root: Path = ROOT, output: Path = BUILD / "executed", jobs: int = 0)
                 }
             (output / path).parent.mkdir(parents=True, exist_ok=True)
             nbformat.write(with_outputs(source, executed), output / path)
-            (output / path).with_suffix(".json").write_text(json.dumps(reports[path]), encoding="utf-8")
+            partial = (output / path).with_suffix(".part")  # a run that is killed leaves no half of a report
+            partial.write_text(json.dumps(reports[path]), encoding="utf-8")
+            partial.replace((output / path).with_suffix(".json"))
             print(f"{path}: {'passed' if reports[path]['passed'] else 'FAILED'}", flush=True)
 
+        todo.sort(key=lambda path: (root / path).stat().st_size, reverse=True)  # so that the last one is a short one
         with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
             list(pool.map(run, todo))
     return reports
