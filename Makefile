@@ -15,7 +15,7 @@ PY := $(BIN)/python
 INSTALLED := $(VENV)/installed
 READY := $(VENV)/ready
 # Tests run on two processes, with one thread each: two threads of each would wait for one another.
-PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses $(or $(JOBS),2) --dist loadfile --durations 20
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder --durations 20
 HTML := $(BOOK_OUTPUT)/_build/html
 BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.yml \
 	--path-output $(BOOK_OUTPUT) -W -n --keep-going
