@@ -92,6 +92,9 @@ def transferred(response) -> int:
     return len(gzip.compress(response.body()) if is_text else response.body())
 
 
+SETTLED = """() => Promise.all(
+    document.getAnimations().filter(one => one.effect.getComputedTiming().endTime < 5000).map(one => one.finished)
+)"""
 PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -162,6 +165,8 @@ def see(browser, site: str, name: str, screen: str) -> Seen:
         looked = visit.page.evaluate(LOOK, question) | {part: at_first[part] for part in ("first", "code")}
         findings = [f"light: {finding}" for finding in visit.findings()]
         visit.page.emulate_media(color_scheme="dark")
+        visit.page.evaluate(PAINTED)
+        visit.page.evaluate(SETTLED)  # colors fade from one theme to the other
         findings += [f"dark: {finding}" for finding in visit.findings("color-contrast")]
         foreign, errors = visit.foreign_requests(site), list(visit.errors)
         durations = play(visit.page) if screen == "wide" else []

@@ -146,7 +146,7 @@ def test_launch_and_source_buttons(browser, site):
     ):
         assert any(part in link for link in links), part
     colab = next(link for link in links if "colab.research" in link)
-    assert colab.endswith("/blob/main/notebooks/description/tagging.ipynb")
+    assert colab.endswith("/blob/notebooks/notebooks/description/tagging.ipynb")  # the branch of the readers
 
 
 def test_pages_are_light(seen):

