@@ -14,14 +14,15 @@ endif
 PY := $(BIN)/python
 INSTALLED := $(VENV)/installed
 READY := $(VENV)/ready
-# Tests run on two processes, with one thread each: two threads of each would wait for one another.
-PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder --durations 20
+# Notebooks and tests run two at a time, with one thread each: two threads of each would wait for one another.
+JOBS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20
 HTML := $(BOOK_OUTPUT)/_build/html
 BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.yml \
 	--path-output $(BOOK_OUTPUT) -W -n --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help environment check-env book serve test test-fast notebooks lint format bench clips checkpoints reader-notebooks lab clean
+.PHONY: help environment check-env book serve test test-fast lint format bench clips checkpoints reader-notebooks lab clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-17s %s\n", $$1, $$2}'
@@ -47,7 +48,7 @@ check-env: $(READY)  ## say what works here ([OK]) and what does not ([FAIL]), w
 	$(PY) -m musicwords.environment
 
 book: $(READY)  ## execute the notebooks that changed, and build the book
-	$(PY) tests/run_notebooks.py --build $(BOOK_OUTPUT)/_build
+	$(PY) tests/run_notebooks.py --build $(BOOK_OUTPUT)/_build --jobs $(JOBS)
 	$(BUILD)
 	@echo "The book is in $(HTML): open $(HTML)/index.html, or run: make serve"
 
@@ -62,7 +63,7 @@ lab: reader-notebooks  ## open the notebooks in JupyterLab
 
 test: $(READY) lint  ## run every test: package, notebooks without a network, book, pages in a browser
 	$(PY) tests/find_browser.py
-	$(PY) tests/run_notebooks.py
+	$(PY) tests/run_notebooks.py --jobs $(JOBS)
 	$(PYTEST)
 
 test-fast: $(READY) lint  ## run the tests that neither execute notebooks nor build the book

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from recipes.common.command_line import BUILD, CHECKPOINTS, OPTIONS
-from recipes.common.inputs import Code, model_files
+from recipes.common.inputs import Code
 
 TEXTS = ("recipes.captions", "recipes.corpus.texts")
 RENDERING = ("idioms", "orchestration", "plan", "recordings", "render", "splits", "works")
@@ -30,13 +30,13 @@ def corpus(options: Namespace) -> dict:
 
 
 def clap(options: Namespace) -> dict:
-    return {"CLAP": model_files(options.clap)}
+    return {"CLAP": options.clap}
 
 
 def codec_and_prompts(options: Namespace) -> dict:
     return {
-        "codec": model_files(options.codec / "checkpoint"),
-        "prompt encoder": model_files(options.prompt_encoder / "checkpoint"),
+        "codec": options.codec / "checkpoint",
+        "prompt encoder": options.prompt_encoder / "checkpoint",
     }
 
 

@@ -15,3 +15,17 @@ def same_curve(one: list[dict], other: list[dict]) -> bool:
     """Whether two curves agree in all but the seconds that they took."""
     curves = ([{k: v for k, v in row.items() if k != "seconds"} for row in curve] for curve in (one, other))
     return all(row == pytest.approx(expected, rel=CURVE) for row, expected in zip(*curves, strict=True))
+
+
+def interrupt(trainer, number: int) -> None:
+    """Run a training that is interrupted when a round begins."""
+    going_on = trainer.round
+
+    def interrupted(current: int) -> dict:
+        if current == number:
+            raise KeyboardInterrupt
+        return going_on(current)
+
+    trainer.round = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run()

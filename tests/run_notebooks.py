@@ -1,7 +1,7 @@
 """Execute every notebook once, for the tests and for the book: ``python tests/run_notebooks.py``.
 
 Each runs alone, as after an installation from the repository: from a wheel, in an empty folder, without a network,
-one thread each and as many notebooks at a time as there are cores. The solutions of pages that go on from a notebook
+two at a time with one thread each. The solutions of pages that go on from a notebook
 run after it. What came out is kept in ``_build/executed`` and put into the cache that the book is built from. A
 notebook runs again when its code, a solution, the package or the requirements have changed, and never in vain.
 """
@@ -131,14 +131,14 @@ def with_outputs(notebook: nbformat.NotebookNode, executed: nbformat.NotebookNod
     return notebook
 
 
-def execute(root: Path = ROOT, output: Path = BUILD / "executed", jobs: int = 0) -> dict[Path, dict]:
+def execute(root: Path = ROOT, output: Path = BUILD / "executed", jobs: int = 2) -> dict[Path, dict]:
     """Execute what has changed, keep what came out, and return a report for each notebook.
 
     Parameters
     ----------
     root : of the book
     output : folder of reports and executed notebooks
-    jobs : how many at a time; 0 for as many as there are cores
+    jobs : how many at a time; each may take 2 GB of memory
 
     Returns
     -------
@@ -179,7 +179,7 @@ def execute(root: Path = ROOT, output: Path = BUILD / "executed", jobs: int = 0)
             print(f"{path}: {'passed' if reports[path]['passed'] else 'FAILED'}", flush=True)
 
         todo.sort(key=lambda path: (root / path).stat().st_size, reverse=True)  # so that the last one is a short one
-        with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+        with ThreadPoolExecutor(jobs) as pool:
             list(pool.map(run, todo))
     return reports
 
@@ -200,7 +200,7 @@ def fill(cache_folder: Path, root: Path = ROOT, executed: Path = BUILD / "execut
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", type=Path, default=BUILD, help="folder that the book is built in (default: _build)")
-    parser.add_argument("--jobs", type=int, default=0, help="notebooks at a time (default: one a core)")
+    parser.add_argument("--jobs", type=int, default=2, help="notebooks at a time (default: 2)")
     options = parser.parse_args()
     executed = options.build / "executed"
     failed = {path: one for path, one in execute(output=executed, jobs=options.jobs).items() if not one["passed"]}

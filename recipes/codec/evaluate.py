@@ -21,7 +21,7 @@ from recipes.codec.baselines import BASELINES
 from recipes.codec.metrics import NAMES, measures, mel_statistics
 from recipes.codec.training import perplexity
 from recipes.common.files import write_rows
-from recipes.common.inputs import Code, fingerprint, kept_array, model_files
+from recipes.common.inputs import Code, fingerprint, kept_array
 
 CODE = ("recipes.codec.evaluate", "recipes.codec.metrics", "recipes.codec.baselines")
 SETS = {"test": 200, "font": 100, "recordings": 89}  # how many clips of each are drawn, at most
@@ -188,7 +188,7 @@ def evaluate(folder: Path, records: Sequence[dict], corpus: Path, work: Path) ->
     codec = SpectralCodec.from_pretrained(folder, dtype=torch.float32).eval()
     kept = work / "evaluation"
     methods = {name: ("", method) for name, method in BASELINES.items()}
-    methods |= {name: (fingerprint(model_files(folder)), method) for name, method in codec_methods(codec).items()}
+    methods |= {name: (fingerprint(folder), method) for name, method in codec_methods(codec).items()}
     probes = Probes(records, corpus, kept)
     result = {
         "parameters": sum(parameter.numel() for parameter in codec.parameters()),

@@ -30,7 +30,7 @@ def fingerprint(*inputs) -> str:
     Parameters
     ----------
     *inputs
-        A ``Path`` is the content of a file, or of all files in a folder with their names; ``Code`` is code; a function
+        A ``Path`` is the content of a file, or of the ``model_files`` of a folder; ``Code`` is code; a function
         is its name and the code of its module, and a ``functools.partial`` also its arguments. Lists, tuples and
         dictionaries are what is in them. Anything else is what ``repr`` says.
 
@@ -41,7 +41,8 @@ def fingerprint(*inputs) -> str:
     """
     state = sha256()
     for one in inputs:
-        state.update(_digest(one).encode())
+        digest = _digest(one)
+        state.update(f"{len(digest)}:{digest}".encode())  # with its length: 1 and 23 are not 12 and 3
     return state.hexdigest()[:LENGTH]
 
 
@@ -71,8 +72,7 @@ def _file(path: Path, size: int, modified_ns: int) -> str:
 
 
 def _folder(folder: Path) -> str:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return fingerprint(*(part for path in files for part in (path.relative_to(folder).as_posix(), path)))
+    return fingerprint(*(part for path in model_files(folder) for part in (path.relative_to(folder).as_posix(), path)))
 
 
 @cache
@@ -96,7 +96,7 @@ def _meaning(path: Path) -> str:
 
 
 def model_files(folder: Path) -> list[Path]:
-    """The files of a checkpoint, without the card and the tables of scores that are written beside them."""
+    """The files of a checkpoint or of another folder, without cards and tables of scores, which are no inputs."""
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".md", ".csv"))
 
 
@@ -128,7 +128,7 @@ def kept_json(path: Path, made_of: str, make: Callable[[], object]):
     """A result that is on the disk as JSON with what it was made of, or is made and written there."""
     if path.is_file():
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["made_of"] == made_of:
+        if kept.get("made_of") == made_of:
             return kept["result"]
     result = json.loads(json.dumps(make()))
     write_text(path, json.dumps({"made_of": made_of, "result": result}, indent=1))

@@ -16,7 +16,7 @@ from musicwords.probe import Probe
 from recipes.codec.encode import encoded
 from recipes.common.command_line import parser
 from recipes.common.files import write_rows, write_text
-from recipes.common.inputs import Code, fingerprint, kept_json, model_files
+from recipes.common.inputs import Code, fingerprint, kept_json
 from recipes.common.records import read_records
 from recipes.evaluate_generation.card import rows, tables
 from recipes.evaluate_generation.evaluate import Real, Training, evaluate
@@ -65,7 +65,7 @@ def main() -> None:
                         table["audio_embedding"][:].astype(np.float32))  # fmt: skip
     entries = json.loads((codec / "config.json").read_text(encoding="utf-8"))["codebook_size"]
     texts = [prompt.text for prompt in prompts]
-    judges = fingerprint(model_files(codec), model_files(clap), options.probe / "probe.safetensors", texts, JUDGES)
+    judges = fingerprint(codec, clap, options.probe / "probe.safetensors", texts, JUDGES)
 
     def judge(name: str) -> dict:
         folder = options.checkpoints / name
@@ -78,7 +78,7 @@ def main() -> None:
         return evaluate(generated, samples, seconds, real, Probe.load(options.probe), training, entries)
 
     for name in options.generators:
-        of_all = fingerprint(judges, model_files(options.checkpoints / name))
+        of_all = fingerprint(judges, options.checkpoints / name)
         result = kept_json(work / f"{name}.json", of_all, partial(judge, name))
         write_rows(options.checkpoints / name / "scores.csv", rows(result))
         card = import_module(f"recipes.{name}.card").write_card(options.checkpoints / name, tables(result))

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from recipes.common.files import write_array, write_text
-from recipes.common.inputs import fingerprint, kept_file, model_files
+from recipes.common.inputs import fingerprint, kept_file
 from recipes.corpus.render import SAMPLE_RATE, SECONDS
 
 GENERATORS = ("musicgen", "diffusion")
@@ -49,7 +49,7 @@ def produced(generate: Generate, checkpoint: Path, texts: Sequence[str], seed: i
     """
     folder.mkdir(parents=True, exist_ok=True)
     firsts = range(0, len(texts), PART)
-    how = fingerprint(getattr(generate, "func", generate), model_files(checkpoint), seed)
+    how = fingerprint(getattr(generate, "func", generate), checkpoint, seed)
     paths = [folder / f"{first:04d}-{fingerprint(how, list(texts[first : first + PART]))}.npy" for first in firsts]
     for number, (first, path) in enumerate(zip(tqdm(firsts, desc=folder.name, unit="part"), paths, strict=True)):
         if path.is_file():

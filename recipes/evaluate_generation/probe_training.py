@@ -16,7 +16,7 @@ from musicwords.ranking import summarize
 from recipes.codec.encode import load
 from recipes.common.cards import table
 from recipes.common.files import write_bytes, write_text
-from recipes.common.inputs import Code, fingerprint, kept_json, model_files
+from recipes.common.inputs import Code, fingerprint, kept_json
 from recipes.common.parallel import in_chunks
 from recipes.evaluate_generation.prompts import ATTRIBUTES, label
 
@@ -139,7 +139,7 @@ def train_probe(records: list[dict], codes: Path, codec: Path, work: Path, outpu
             "accuracy": {name: accuracy(probe, *parts[name], train) for name in SETS},
         }
 
-    heard = fingerprint(codes, model_files(codec), [Code(name) for name in CODE])
+    heard = fingerprint(codes, codec, [Code(name) for name in CODE])
     if not (output / "probe.json").is_file():
         (work / "scores.json").unlink(missing_ok=True)
     found = kept_json(work / "scores.json", heard, scores)

@@ -6,7 +6,7 @@ from random import Random
 import numpy as np
 import pytest
 import torch
-from resumed import same_curve
+from resumed import interrupt, same_curve
 from run_notebooks import ROOT
 
 import musicwords.codec
@@ -127,23 +127,13 @@ def test_loss_starts_at_chance_and_falls(trainer):
     assert min(row["validation_first"] for row in run.curve) < before - 1
 
 
-def test_interrupted_training_goes_on_as_if_it_had_not_been(trainer, tmp_path, monkeypatch):
+def test_interrupted_training_goes_on_as_if_it_had_not_been(trainer, tmp_path):
     whole = trainer(tmp_path / "a")
     whole.folder.mkdir()
     whole.run()
     first = trainer(tmp_path / "b")
     first.folder.mkdir()
-    checks = []
-
-    def stop_after_one(self=first, check=first.check):
-        if checks:
-            raise KeyboardInterrupt
-        checks.append(1)
-        return check()
-
-    monkeypatch.setattr(first, "check", stop_after_one)
-    with pytest.raises(KeyboardInterrupt):
-        first.run()
+    interrupt(first, 1)
     again = trainer(tmp_path / "b")
     again.run()
     assert same_curve(again.curve, whole.curve)

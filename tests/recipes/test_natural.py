@@ -64,6 +64,13 @@ def test_wrong_facts_are_found(values):
     assert len(wrong({"states": states}, values)) == 4
 
 
+def test_readme_counts_what_is_there():
+    text = (NATURAL / "README.md").read_text(encoding="utf-8")
+    for kind in ("train", "validation", "test"):
+        english, chinese = (f"{len(rows(f'{kind}-{language}')):,}" for language in ("en", "zh"))
+        assert f"| `{kind}-en.jsonl`, `{kind}-zh.jsonl` | {english} and {chinese} |" in text
+
+
 def test_no_sentence_stands_twice():
     texts = [row["text"].lower().strip() for name in LEAST for row in rows(name)]
     assert len(texts) == len(set(texts))

@@ -221,3 +221,9 @@ def test_modules_and_folders_of_steps_exist(name):
 def test_a_step_that_has_no_work_folder_says_all_its_inputs(built):
     shutil.rmtree(built.work / "captioner")
     assert {"CLAP", "clips"} <= set(changed(built.work / "captioner", inputs_of("captioner", built)))
+
+
+def test_inputs_do_not_run_into_each_other():
+    assert fingerprint(1, 23) != fingerprint(12, 3)
+    assert fingerprint("a", "b") != fingerprint("ab")
+    assert fingerprint([1], 2) != fingerprint([1, 2])
