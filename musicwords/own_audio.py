@@ -4,9 +4,9 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from musicwords.clips import load_audio
+from musicwords.decoding import Decoder
 
 SILENT = -60.0  # dBFS, root mean square: far below the softest passage of music
 
@@ -47,7 +47,8 @@ def load_own_audio(path: str | Path, sample_rate: int, seconds: float) -> np.nda
             f"{path.name} is silent: its level is {level:.0f} dBFS, and music is expected above {SILENT:.0f}. "
             "Look whether it is the right file, and whether the recording worked."
         )
-    file_rate = soundfile.info(path).samplerate
+    with path.open("rb") as file:
+        file_rate = Decoder(file).sample_rate
     if file_rate < sample_rate:
         warnings.warn(
             f"{path.name} has {file_rate} samples a second and the model hears {sample_rate}: "

@@ -8,11 +8,12 @@ killed did not get to.
 
 What goes in
     A folder, or a URI of an object store such as s3://bucket/music, with audio at any depth. Files are known by their
-    suffix. What libsndfile decodes is read (WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF); the rest, such as m4a, is
-    named in the table of errors. Long files are read in blocks.
+    suffix, and read by FFmpeg: WAV, FLAC, MP3, Ogg, Opus, M4A, AIFF, WMA and many more, of any length, and the sound
+    of MP4 and WebM. What systems keep for themselves (._*, .Trashes, @eaDir) is passed over, and counted. Links are
+    followed; files outside of the source are counted.
 
 What comes out
-    TABLE/embeddings/*.parquet    a row for each window of --window seconds: path, start, end, duration, embedding
+    TABLE/embeddings/*.parquet    a row for each window of --window seconds: path, start, end, duration, note, embedding
     TABLE/errors/*.parquet        a row for each file that could not be embedded: path, reason, time
     TABLE/metadata.parquet        the file given with --metadata; searching joins it by path
     TABLE/lance                   with --format lance: the same embeddings and metadata as one LanceDB table
@@ -32,8 +33,9 @@ What holds
     The output is a local or mounted folder. To have it in an object store, copy it there after the run.
 
 What is an error
-    Files that cannot be decoded, are cut off, hold NaN, are silent or shorter than a second. They are tried again
-    when they change, or with --retry-errors; what a disk or a network did not give is tried again at the next run.
+    Files that cannot be decoded, hold NaN, are silent or shorter than a second. They are tried again when they
+    change, or with --retry-errors; what a disk, a network or a missing right kept back is tried again at the next run.
+    Files that are cut off or damaged are embedded as far as they can be decoded; the column note says what is wrong.
     The exit code is 0 all the same; it is 2 where the command was wrong, 1 where the work could not be finished, and
     130 where it was stopped by hand.
 """
@@ -103,14 +105,19 @@ def main(options: argparse.Namespace) -> int:
 
 def as_text(summary: dict, output: Path) -> str:
     """Return the summary for people."""
+    noted = f" ({summary['noted']} with a note)" if summary["noted"] else ""
     lines = [
-        f"{summary['found']} files found: {summary['embedded']} embedded now, {summary['skipped']} done before, "
+        f"{summary['found']} files found: {summary['embedded']} embedded now{noted}, {summary['skipped']} done before, "
         f"{summary['failed']} failed now, {summary['failed_before']} failed before",
         f"{summary['windows']} windows of {summary['audio_seconds']:.0f} s of audio in {summary['seconds']:.0f} s of "
         f"work: {summary['times_real_time']:g} times real time",
     ]
     if summary["failed"] + summary["failed_before"]:
         lines.append(f"reasons: {output / 'errors'}; try again with --retry-errors")
+    if summary["passed_over"]:
+        lines.append(f"{summary['passed_over']} files and folders of systems, such as ._song.mp3, were passed over")
+    if summary["outside"]:
+        lines.append(f"{summary['outside']} of the files lie outside of the source: links lead to them")
     if summary["unreachable"]:
         lines.append(f"{summary['unreachable']} files with rows cannot be looked at now; their rows stay")
     if summary["pruned"]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from musicwords.catalog.table import Refused, write_whole
 
 MANIFEST = "manifest.json"
-VERSION = 1  # of the layout of the folder
+VERSION = 2  # of the layout of the folder
 
 
 def read_manifest(folder: Path) -> dict:
@@ -23,7 +23,10 @@ def read_manifest(folder: Path) -> dict:
         raise Refused(f"{folder} is no table of musicwords-catalog embed: it has no readable {MANIFEST}.") from None
     if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
         manifest = manifest if isinstance(manifest, dict) else {}
-        raise Refused(f"{folder} has version {manifest.get('version')} of the layout, and {VERSION} is expected.")
+        raise Refused(
+            f"{folder} has version {manifest.get('version')} of the layout, and {VERSION} is expected: embed the music "
+            "again, to another --output."
+        )
     return manifest
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from musicwords.catalog.table import Refused, write_whole
 
 METADATA = "metadata.parquet"
-TAKEN = {"start", "end", "duration", "size", "modified_ns", "embedding", "score", "rank", "row", "_distance"}
+TAKEN = {"start", "end", "duration", "size", "modified_ns", "note", "embedding", "score", "rank", "row", "_distance"}
 
 
 def read_metadata(file: Path) -> pa.Table:

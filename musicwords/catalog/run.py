@@ -14,7 +14,7 @@ from musicwords.catalog.manifest import settle_manifest
 from musicwords.catalog.metadata import read_metadata, save_metadata
 from musicwords.catalog.saver import Saver
 from musicwords.catalog.search import EMBEDDINGS, build_lance, is_up_to_date
-from musicwords.catalog.sources import SUFFIXES, Found, Source, without_secrets
+from musicwords.catalog.sources import SUFFIXES, Found, Source, quoted, without_secrets
 from musicwords.catalog.table import ERRORS, Fragments, Refused, locked, schema
 from musicwords.catalog.workers import RunFailed, embed_files, ray_running
 
@@ -52,8 +52,8 @@ def plan(found: list[Found], done: dict, failed: dict, retry_errors: bool) -> Pl
     return Plan(todo, troubled, gone - inside, skipped, failed_before, unreachable + len(inside))
 
 
-def inspect(options: Namespace) -> tuple[list[Found], Checkpoint, dict]:
-    """Return the files of the source, the checkpoint, and the manifest that the options ask for.
+def inspect(options: Namespace) -> tuple[list[Found], int, Checkpoint, dict]:
+    """Return the files of the source, how many were passed over, the checkpoint, and the manifest.
 
     Raises
     ------
@@ -67,8 +67,10 @@ def inspect(options: Namespace) -> tuple[list[Found], Checkpoint, dict]:
     except ValueError as error:
         raise Refused(str(error)) from error
     except (OSError, pa.ArrowException) as error:
-        where = without_secrets(options.source) if "://" in options.source else options.source
-        reason = " ".join(str(error).split())[:300]
+        where, reason = options.source, " ".join(str(error).split())[:300]
+        if "://" in where:
+            reason = reason.replace(where, without_secrets(where)).replace(quoted(where), without_secrets(where))
+            where = without_secrets(where)
         raise Refused(f"{where} cannot be read ({reason}): check the address, the network and your keys.") from error
     if not found:
         raise Refused(f"{source.name} has no audio: files that end in {' '.join(sorted(SUFFIXES))} are looked for.")
@@ -85,7 +87,7 @@ def inspect(options: Namespace) -> tuple[list[Found], Checkpoint, dict]:
         "window": window,
         "hop": options.hop or window,
     }
-    return found, checkpoint, manifest
+    return found, source.passed_over, checkpoint, manifest
 
 
 def run(options: Namespace) -> dict:
@@ -99,7 +101,7 @@ def run(options: Namespace) -> dict:
         If Ray could not do all of the work, or LanceDB could not make its table.
     """
     began = time.monotonic()
-    found, checkpoint, manifest = inspect(options)
+    found, passed_over, checkpoint, manifest = inspect(options)
     metadata = read_metadata(options.metadata) if options.metadata else None
     with locked(options.output):
         settle_manifest(options.output, manifest, options.moved)
@@ -131,7 +133,10 @@ def run(options: Namespace) -> dict:
     seconds = time.monotonic() - began
     return {
         "found": len(found),
+        "passed_over": passed_over,
+        "outside": sum(file.outside for file in found),
         "embedded": saver.files,
+        "noted": saver.noted,
         "skipped": work.skipped,
         "failed": saver.failed,
         "failed_before": work.failed_before,

@@ -31,7 +31,7 @@ class Saver:
         self.results: list[pa.Table] = []
         self.reasons: list[dict] = []
         self.saved, self.waiting = time.monotonic(), 0
-        self.files = self.failed = self.windows = 0
+        self.files = self.failed = self.noted = self.windows = 0
         self.seconds = 0.0
 
     def add(self, results: pa.Table) -> None:
@@ -42,6 +42,7 @@ class Saver:
         good = results.filter(pc.invert(bad))
         self.results.append(good)
         self.files += len(good)
+        self.noted += pc.count(good["note"]).as_py()
         self.seconds += pc.sum(good["duration"]).as_py() or 0
         windows = pc.sum(pc.list_value_length(good["start"])).as_py() or 0
         self.windows += windows
@@ -75,7 +76,7 @@ def by_window(results: pa.Table, columns: pa.Schema) -> pa.Table:
     """Turn one row a file into one row a window."""
     results = results.combine_chunks()
     file = pc.list_parent_indices(results["start"])
-    rows = {name: results[name].take(file) for name in ("path", "duration", "size", "modified_ns")}
+    rows = {name: results[name].take(file) for name in ("path", "duration", "size", "modified_ns", "note")}
     rows |= {name: pc.list_flatten(results[name]) for name in ("start", "end")}
     values = pc.list_flatten(pc.list_flatten(results["embedding"])).combine_chunks()
     rows["embedding"] = pa.FixedSizeListArray.from_arrays(values, columns.field("embedding").type.list_size)

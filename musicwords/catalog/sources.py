@@ -7,16 +7,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pyarrow as pa
 from pyarrow import fs
 
-# The second line is audio that libsndfile cannot read: such files are named in the table of errors, not passed over.
+# What FFmpeg decodes; what it does not, such as files of a shop that are encrypted, is named in the table of errors.
 SUFFIXES = {
-    *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64", ".w64", ".wav"),
-    *(".aac", ".ac3", ".alac", ".ape", ".m4a", ".mka", ".mpc", ".wma", ".wv"),
+    *(".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".caf", ".dff", ".dsf", ".dts", ".flac"),
+    *(".m4a", ".m4b", ".m4p", ".mka", ".mp2", ".mp3", ".mp4", ".mpc", ".mpga", ".oga", ".ogg", ".opus", ".rf64"),
+    *(".snd", ".spx", ".tak", ".tta", ".w64", ".wav", ".wave", ".webm", ".wma", ".wv"),
 }
+SHADOW = "._"  # so begins what macOS writes beside a file on foreign disks
+SYSTEM = {  # folders that systems make, with what they keep for themselves
+    *(".AppleDouble", ".DocumentRevisions-V100", ".Spotlight-V100", ".TemporaryItems", ".Trash", ".Trashes"),
+    *(".fseventsd", ".git", "$RECYCLE.BIN", "@eaDir", "System Volume Information", "__MACOSX", "lost+found"),
+}
+LATEST = 2**63 - 1  # nanoseconds since 1970, in the year 2262: what a table can hold
 READ_AHEAD = 1 << 20  # bytes, of a file in an object store
 
 
@@ -24,7 +31,7 @@ READ_AHEAD = 1 << 20  # bytes, of a file in an object store
 class Found:
     """One audio file. ``path`` is below the source, with ``/``; ``trouble`` says why it cannot even be opened.
 
-    A folder that cannot be read stands for all files in it.
+    A folder that cannot be read stands for all files in it. ``outside`` says that links lead out of the source.
     """
 
     path: str
@@ -32,6 +39,7 @@ class Found:
     modified_ns: int
     trouble: str = ""
     is_folder: bool = False
+    outside: bool = False
 
 
 class Source:
@@ -43,13 +51,21 @@ class Source:
         A local path, or a URI. pyarrow knows ``file``, ``s3``, ``gs``, ``abfs`` and ``hdfs``; for others the package
         that fsspec names must be installed.
 
+    Attributes
+    ----------
+    passed_over : int
+        After ``list``: how many files and folders of systems were not looked into.
+
     Raises
     ------
     ValueError
-        If nothing here can read such a URI.
+        If the address is empty, or if nothing here can read such a URI.
     """
 
     def __init__(self, address: str):
+        self.passed_over = 0
+        if not address.strip():
+            raise ValueError("the source is an empty name: give the folder that holds the audio.")
         if "://" not in address:
             self.files, self.root = fs.LocalFileSystem(), str(Path(address).resolve())
         else:
@@ -58,7 +74,9 @@ class Source:
         self.name = self.root if self.local else without_secrets(address)  # this goes into the manifest
 
     def list(self) -> list[Found]:
-        """Return the audio files at any depth, known by their suffix, sorted by path; hidden ones are left out.
+        """Return the audio files at any depth, known by their suffix, sorted by path.
+
+        What systems keep for themselves is passed over. Names that begin with a dot are names like others.
 
         Raises
         ------
@@ -82,9 +100,16 @@ class Source:
     def _select(self) -> Iterator[Found]:
         for info in self.files.get_file_info(fs.FileSelector(self.root, recursive=True)):
             path = PurePosixPath(info.path).relative_to(self.root)
-            hidden = any(part.startswith(".") for part in path.parts)
-            if info.type == fs.FileType.File and path.suffix.lower() in SUFFIXES and not hidden:
-                yield Found(str(path), info.size, info.mtime_ns or 0)
+            if info.type == fs.FileType.File and self._is_audio(path.name):
+                if SYSTEM.isdisjoint(path.parts):
+                    yield Found(str(path), info.size, min(info.mtime_ns or 0, LATEST))
+                else:
+                    self.passed_over += 1
+
+    def _is_audio(self, name: str) -> bool:
+        is_audio = PurePosixPath(name).suffix.lower() in SUFFIXES
+        self.passed_over += is_audio and name.startswith(SHADOW)
+        return is_audio and not name.startswith(SHADOW)
 
     def _walk(self) -> Iterator[Found]:
         """Walk a local folder; pyarrow stops at the first name that is not UTF-8, and asks nothing of a file."""
@@ -95,26 +120,29 @@ class Source:
                 names.clear()
                 continue
             seen.add((here.st_dev, here.st_ino))
-            names[:] = sorted(name for name in names if not name.startswith("."))
+            self.passed_over += len(SYSTEM.intersection(names))
+            names[:] = sorted(name for name in names if name not in SYSTEM)
+            outside = not Path(folder).resolve().is_relative_to(self.root)
             for name in files:
-                if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
-                    yield self._look(Path(folder, name))
+                if self._is_audio(name):
+                    yield self._look(Path(folder, name), outside)
         for error in failed:
             if Path(error.filename) == Path(self.root):
                 raise ValueError(f"{self.name} cannot be read ({error.strerror}): ask for the right to read it.")
             trouble = f"The folder cannot be read: {error.strerror}."
             yield Found(self._below(Path(error.filename)), 0, 0, trouble, is_folder=True)
 
-    def _look(self, file: Path) -> Found:
+    def _look(self, file: Path, outside: bool) -> Found:
         path = self._below(file)
         try:
             about = file.stat()
+            outside = outside or (file.is_symlink() and not file.resolve().is_relative_to(self.root))
         except OSError as error:
             return Found(path, 0, 0, f"The file cannot be looked at: {error.strerror}.")
         trouble = "" if stat.S_ISREG(about.st_mode) else "It is no regular file."
         if path != file.relative_to(self.root).as_posix():
             trouble = "The name is not UTF-8: rename the file."
-        return Found(path, about.st_size, about.st_mtime_ns, trouble)
+        return Found(path, about.st_size, min(about.st_mtime_ns, LATEST), trouble, outside=outside)
 
     def _below(self, file: Path) -> str:
         """Return the path below the root, with ``\\x..`` for bytes that are not UTF-8."""
@@ -122,14 +150,26 @@ class Source:
 
 
 def without_secrets(address: str) -> str:
-    """Return a URI without the user, password, keys and options that may stand in it."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
+    """Return a URI without the user, password, keys and options that may stand in it.
+
+    A secret may hold a ``/``: all before the last ``@`` goes if it looks like a name and a password.
+    """
+    scheme, _, rest = address.partition("://")
+    rest = rest.partition("?")[0].partition("#")[0]
+    before, _, after = rest.rpartition("@")
+    if ":" in before or "/" not in before:
+        rest = after
+    return f"{scheme}://{rest}".rstrip("/")
+
+
+def quoted(address: str) -> str:
+    """Return a URI with what is not ASCII, and spaces, as ``%..``."""
+    return quote(address, safe="%/:=&?~#+!$,;'@()*[]")
 
 
 def _filesystem(address: str) -> tuple[fs.FileSystem, str]:
     try:
-        return fs.FileSystem.from_uri(quote(address, safe="%/:=&?~#+!$,;'@()*[]"))
+        return fs.FileSystem.from_uri(quoted(address))
     except pa.ArrowInvalid:
         pass  # a scheme that pyarrow does not know
     import fsspec  # only where it is needed

@@ -25,6 +25,7 @@ def schema(dimension: int) -> pa.Schema:
             "duration": pa.float64(),
             "size": pa.int64(),
             "modified_ns": pa.int64(),
+            "note": pa.string(),
             "embedding": pa.list_(pa.float32(), dimension),
         }
     )

@@ -30,6 +30,7 @@ RESULT = pa.schema(
         "size": pa.int64(),
         "modified_ns": pa.int64(),
         "reason": pa.string(),
+        "note": pa.string(),
         "duration": pa.float64(),
         "start": pa.list_(pa.float64()),
         "end": pa.list_(pa.float64()),
@@ -75,8 +76,8 @@ class Worker:
     def __call__(self, files: pa.Table) -> Iterator[pa.Table]:
         """Embed the files of a task, and give the results about once a second.
 
-        A reason that may be gone at the next run, such as a network that failed, comes with a time of modification
-        that no file has, so that the file is tried again then.
+        A reason that may be gone at the next run, such as a network that failed or a missing right, comes with a time
+        of modification that no file has, so that the file is tried again then.
         """
         files = files.to_pylist()
         retried = self.get(self.coordinator.begin.remote(f"task of {files[0]['path']}")) > 1
@@ -89,7 +90,7 @@ class Worker:
             except Unreadable as error:
                 result = {"reason": str(error)}
             except PermissionError as error:
-                result = {"reason": f"It cannot be opened: {error.strerror or error}."}
+                result = {"reason": f"It cannot be opened: {error.strerror or error}.", "modified_ns": NEVER}
             except OSError as error:
                 result = {"reason": f"It cannot be read: {error.strerror or error}.", "modified_ns": NEVER}
             except Exception as error:  # whatever a model or a decoder says, the other files go on
@@ -115,7 +116,13 @@ class Worker:
                     waiting.clear()
         if waiting:
             vectors += list(self.embedder.audio(waiting))
-        return {"duration": windows.seconds, "start": starts, "end": ends, "embedding": vectors}
+        return {
+            "note": windows.note or None,
+            "duration": windows.seconds,
+            "start": starts,
+            "end": ends,
+            "embedding": vectors,
+        }
 
 
 class Coordinator:

@@ -111,6 +111,7 @@ with locked(folder):
         values = pa.array(np.full(rows * 64, number, "f4"))
         data = {"path": [name] * rows, "size": [number] * rows, "modified_ns": [0] * rows}
         data |= {key: np.arange(rows, dtype="f8") for key in ("start", "end", "duration")}
+        data["note"] = [None] * rows
         data["embedding"] = pa.FixedSizeListArray.from_arrays(values, 64)
         fragments.add(pa.table([data[key] for key in columns.names], columns))
         if not number:

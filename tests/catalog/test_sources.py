@@ -6,16 +6,57 @@ import pytest
 from catalog_runs import embed, paths_of, posix, rows_of, write_tone
 
 from musicwords.catalog.__main__ import main
+from musicwords.catalog.sources import without_secrets
 
 
-def test_names_of_any_script_and_none(music, tmp_path, embedder, capsys):
+@pytest.mark.parametrize("scheme", ["", "local://"])
+def test_names_of_any_script_and_none(music, tmp_path, embedder, capsys, scheme):
     write_tone(music / "专辑 一" / "钢琴曲 ♫.WAV")
-    write_tone(music / ".hidden" / "x.wav")
+    write_tone(music / "...And Justice for All" / ".38 Special.wav")
+    write_tone(music / ".Trashes" / "x.wav")
     write_tone(music / "._0.wav")
     (music / "cover.jpg").write_bytes(b"x")
+    summary = embed(capsys, f"{scheme}{music}", "--output", tmp_path / "table")
+    assert summary["found"] == summary["embedded"] == 12 and summary["passed_over"] == 2
+    paths = paths_of(tmp_path / "table")
+    assert "专辑 一/钢琴曲 ♫.WAV" in paths and "...And Justice for All/.38 Special.wav" in paths
+
+
+def test_times_that_no_table_can_hold(music, tmp_path, embedder, capsys):
+    os.utime(music / "0.wav", (0, 10_000_000_000))  # in the year 2286
+    os.utime(music / "1.wav", (0, -1))
+    assert embed(capsys, music, "--output", tmp_path / "table")["embedded"] == 10
+    assert embed(capsys, music, "--output", tmp_path / "table")["skipped"] == 10
+
+
+@posix
+def test_links_out_of_the_source_are_counted(music, tmp_path, embedder, capsys):
+    write_tone(tmp_path / "elsewhere" / "a.wav")
+    write_tone(tmp_path / "b.wav")
+    (music / "album").symlink_to(tmp_path / "elsewhere")
+    (music / "c.wav").symlink_to(tmp_path / "b.wav")
+    (music / "d.wav").symlink_to(music / "0.wav")
     summary = embed(capsys, music, "--output", tmp_path / "table")
-    assert summary["found"] == summary["embedded"] == 11
-    assert "专辑 一/钢琴曲 ♫.WAV" in paths_of(tmp_path / "table")
+    assert (summary["embedded"], summary["outside"]) == (13, 2)
+    assert main(["embed", str(music), "--output", str(tmp_path / "table")]) == 0
+    assert "2 of the files lie outside of the source" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("s3://KEY:SEC/RET@bucket/music?region=x", "s3://bucket/music"),
+        ("s3://KEY:SEC%2FRET@bucket/music/", "s3://bucket/music"),
+        ("sftp://me@host/music", "sftp://host/music"),
+        ("s3://bucket/artist@live", "s3://bucket/artist@live"),
+        ("s3://bucket/music", "s3://bucket/music"),
+    ],
+)
+def test_secrets_are_not_shown(tmp_path, embedder, capsys, address, shown):
+    assert without_secrets(address) == shown
+    if "SEC" in address:
+        said = embed(capsys, address.replace("s3", "nosuch"), "--output", tmp_path / "table", code=2)
+        assert "SEC" not in said and "RET" not in said
 
 
 @posix
@@ -50,6 +91,7 @@ def test_a_source_by_uri(music, tmp_path, embedder, capsys, scheme):
     ("arguments", "message"),
     [
         (["missing"], "is no folder"),
+        ([""], "empty name"),
         (["empty"], "has no audio"),
         (["music/0.wav"], "is no folder"),
         (["nosuch://x/y"], "cannot be read"),

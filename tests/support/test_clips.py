@@ -4,6 +4,7 @@ import json
 import math
 import re
 import tomllib
+import warnings
 
 import librosa
 import numpy as np
@@ -240,6 +241,10 @@ FILES = {  # name -> how to write it
     "vorbis.ogg": {"subtype": "VORBIS"}, "opus.ogg": {"subtype": "OPUS"}, "sound.mp3": {}, "sound.aiff": {},
 }  # fmt: skip
 
+MISCOUNTED = {"vorbis.ogg": 128}  # samples that FFmpeg leaves out at the end of an Ogg of one page, 3 ms
+
+UNHEARD = {"sound.mp3": 20}  # bytes at the end, which fill the last frame
+
 
 def frequency(audio, sample_rate):
     spectrum = np.abs(np.fft.rfft(audio * np.hanning(len(audio))))
@@ -251,7 +256,7 @@ def test_formats(tmp_path, name):
     soundfile.write(tmp_path / name, SINE, 48_000, **FILES[name])
     audio = load_audio(tmp_path / name, 48_000)
     assert audio.dtype == np.float32 and audio.ndim == 1
-    assert len(audio) == pytest.approx(len(SINE), abs=3_000 if name.endswith("mp3") else 0)
+    assert len(audio) == pytest.approx(len(SINE), abs=MISCOUNTED.get(name, 0))
     assert frequency(audio, 48_000) == pytest.approx(440, abs=1)
     assert np.sqrt((audio**2).mean()) == pytest.approx(0.5 / math.sqrt(2), rel=0.05)
 
@@ -295,7 +300,7 @@ def test_files_that_are_no_audio(tmp_path, name, content, message):
 
 def test_no_samples(tmp_path):
     soundfile.write(tmp_path / "nothing.wav", np.zeros(0), 48_000)
-    with pytest.raises(ValueError, match=r"nothing\.wav holds no samples"):
+    with pytest.raises(ValueError, match=r"nothing\.wav cannot be read: It holds no samples"):
         load_audio(tmp_path / "nothing.wav")
 
 
@@ -308,15 +313,9 @@ def test_values_that_are_no_samples(tmp_path, value, message):
         load_audio(tmp_path / "bad.wav")
 
 
-def test_formats_without_a_checked_length_are_refused(tmp_path):
-    soundfile.write(tmp_path / "sound.w64", SINE, 48_000, format="W64")
-    with pytest.raises(ValueError, match=r"W64 file\. Convert it to WAV or FLAC"):
-        load_audio(tmp_path / "sound.w64")
-
-
 @pytest.mark.parametrize("name", FILES)
-def test_cut_off_files_are_refused(tmp_path, name):
-    """Cut at some 100 places, header and last byte among them: never a shorter sound, always an error."""
+def test_cut_off_files_are_never_read_in_silence(tmp_path, name):
+    """Cut at some 100 places, header and last byte among them: never a shorter sound without a word."""
     path = tmp_path / name
     rng = np.random.default_rng(0)
     soundfile.write(path, SINE + 0.02 * rng.standard_normal(len(SINE)).astype(np.float32), 48_000, **FILES[name])
@@ -324,16 +323,26 @@ def test_cut_off_files_are_refused(tmp_path, name):
     places = {1, 3, 4, 12, 27, 40, 43, 44, 60, len(data) - 1, len(data) - 2, len(data) - 20}
     if path.suffix == ".ogg":  # the ends of pages, where what is left is a well-formed stream
         places |= {match.start() for match in re.finditer(b"OggS", data)} - {0}
+    silent = []
     for place in sorted(places | set(np.linspace(100, len(data) - 1, 90).astype(int).tolist())):
         path.write_bytes(data[:place])
-        with pytest.raises(ValueError, match=re.escape(name)):
-            load_audio(path)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            try:
+                load_audio(path)
+            except ValueError as error:
+                said.append(error)
+        if not any(name in str(getattr(one, "message", one)) for one in said):
+            silent.append(len(data) - place)
+    assert [left for left in silent if left > UNHEARD.get(name, 0)] == []
 
 
 @each_clip
-def test_cut_off_clips_are_refused(tmp_path, row):
-    data = (CLIPS / row["file_name"]).read_bytes()
-    for share in (0.2, 0.5, 0.9, 0.999):
+def test_cut_off_clips_are_read_with_a_warning(tmp_path, row):
+    data, whole = (CLIPS / row["file_name"]).read_bytes(), audio_of(row)
+    for share in (0.5, 0.9, 0.999):
         (tmp_path / "cut.ogg").write_bytes(data[: int(share * len(data))])
-        with pytest.raises(ValueError, match="cut off"):
-            load_audio(tmp_path / "cut.ogg")
+        with pytest.warns(UserWarning, match=r"cut\.ogg: It ends early\. Copy or download it again"):
+            audio = load_audio(tmp_path / "cut.ogg")
+        assert len(audio) < len(whole)
+        np.testing.assert_allclose(audio[:-1000], whole[: len(audio) - 1000], atol=1e-3)
