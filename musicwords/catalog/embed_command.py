@@ -22,7 +22,7 @@ What comes out
     from them at the end of a run, as a whole, so it needs as much space again.
 
 What holds
-    Ray Data shares the files out among --workers processes, here or on the cluster at --address; only this process
+    The files are shared out among --workers processes, here, or by Ray on the cluster at --address; only this process
     writes, about every --save-every seconds. Each Parquet file has all rows of some audio files, and is written under
     a hidden name, flushed, then renamed. So a run that is killed leaves only whole audio files, and what it had not
     saved is done again. A file is known by path, size and time of modification, where the store tells it: if it
@@ -49,7 +49,7 @@ from pathlib import Path
 from musicwords.catalog.embedder import BOOK
 from musicwords.catalog.run import run
 from musicwords.catalog.table import Refused
-from musicwords.catalog.workers import RunFailed
+from musicwords.catalog.worker import RunFailed
 
 
 def add_arguments(made: argparse.ArgumentParser) -> None:
@@ -75,7 +75,7 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
     made.add_argument("--metadata", type=Path, help="a .csv, .jsonl or .parquet file with a column path")
     made.add_argument("--workers", type=above(1, int), default=2, help="processes, each with a model (default: 2)")
     made.add_argument("--batch", type=above(1, int), default=8, help="windows the model hears at a time (default: 8)")
-    made.add_argument("--address", default="", help="of a Ray cluster (default: Ray is started on this machine)")
+    made.add_argument("--address", default="", help="of a Ray cluster (default: workers on this machine)")
     made.add_argument("--gpus-per-worker", type=above(0, float), default=0, help="default: 0")
     made.add_argument("--save-every", type=above(0, float), default=30, help="seconds (default: 30)")
     made.add_argument("--retry-errors", action="store_true", help="try again what could not be read before")
@@ -87,7 +87,7 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Embed, and return the exit code."""
     try:
-        with redirect_stdout(sys.stderr):  # where a worker dies, Ray prints it
+        with redirect_stdout(sys.stderr):  # where a worker dies on a cluster, Ray prints it
             summary = run(options)
     except Refused as error:
         print(f"musicwords-catalog embed: {error}", file=sys.stderr)

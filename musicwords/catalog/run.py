@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from tqdm import tqdm
 
+from musicwords.catalog import local_pool
 from musicwords.catalog.embedder import Checkpoint, find_checkpoint
 from musicwords.catalog.manifest import settle_manifest
 from musicwords.catalog.metadata import read_metadata, save_metadata
@@ -16,7 +17,7 @@ from musicwords.catalog.saver import Saver
 from musicwords.catalog.search import EMBEDDINGS, build_lance, is_up_to_date
 from musicwords.catalog.sources import SUFFIXES, Found, Source, quoted, without_secrets
 from musicwords.catalog.table import ERRORS, Fragments, Refused, locked, schema
-from musicwords.catalog.workers import RunFailed, embed_files, ray_running
+from musicwords.catalog.worker import Job, RunFailed
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def run(options: Namespace) -> dict:
     Refused
         If the options are wrong, or do not fit what is there.
     RunFailed
-        If Ray could not do all of the work, or LanceDB could not make its table.
+        If the workers could not do all of the work, or LanceDB could not make its table.
     """
     began = time.monotonic()
     found, passed_over, checkpoint, manifest = inspect(options)
@@ -152,16 +153,19 @@ def run(options: Namespace) -> dict:
 
 
 def embed(files: list[Found], checkpoint: Checkpoint, manifest: dict, options: Namespace, saver: Saver) -> float | None:
-    """Let Ray embed the files, hand the results to the saver, and return how many a second from the first on."""
+    """Let workers embed the files, hand the results to the saver, and return how many a second from the first on."""
     first, done = None, 0
     address = options.source if "://" in options.source else manifest["source"]  # workers run in another folder
-    pool = options.workers, options.gpus_per_worker
-    how = manifest["window"], manifest["hop"], options.batch
-    with (
-        ray_running(*pool, options.address, checkpoint),
-        closing(embed_files(files, address, checkpoint, *how, *pool)) as results,
-        tqdm(total=len(files), unit="file", disable=None) as bar,  # none where nobody watches
-    ):
+    job = Job(address, checkpoint.sample_rate, manifest["window"], manifest["hop"], options.batch)
+    pool = files, job, checkpoint, options.workers, options.gpus_per_worker
+    if options.address:
+        from musicwords.catalog import ray_pool  # Ray takes seconds to import
+
+        results = ray_pool.embed_files(*pool, options.address)
+    else:
+        results = local_pool.embed_files(*pool)
+    bar = tqdm(total=len(files), unit="file", disable=None)  # none where nobody watches
+    with closing(results), bar:
         for result in results:
             bar.update(len(result))
             done += len(result)
@@ -169,5 +173,5 @@ def embed(files: list[Found], checkpoint: Checkpoint, manifest: dict, options: N
             first = first or (now, done)
             saver.add(result)
     if done < len(files):
-        raise RunFailed(f"Ray gave no result for {len(files) - done} of {len(files)} files.")
+        raise RunFailed(f"the workers gave no result for {len(files) - done} of {len(files)} files")
     return (done - first[1]) / (now - first[0]) if now > first[0] else None

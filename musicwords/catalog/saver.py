@@ -35,7 +35,7 @@ class Saver:
         self.seconds = 0.0
 
     def add(self, results: pa.Table) -> None:
-        """Take rows of ``musicwords.catalog.workers.RESULT``."""
+        """Take rows of ``musicwords.catalog.worker.RESULT``."""
         bad = pc.is_valid(results["reason"])
         for row in results.filter(bad).select(["path", "size", "modified_ns", "reason"]).to_pylist():
             self.fail(**row)

@@ -1,4 +1,4 @@
-"""Runs of the catalog for tests: in this process in Ray's place, or as a command with a Ray of its own."""
+"""Runs of the catalog for tests: in this process, or as a command."""
 
 import json
 import os
@@ -7,9 +7,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -19,13 +18,11 @@ import pytest
 import soundfile
 from run_notebooks import offline
 
-import musicwords.catalog.run
-import musicwords.catalog.sources
-import musicwords.catalog.workers
+from musicwords.catalog import local_pool
 from musicwords.catalog.__main__ import main
+from musicwords.catalog.worker import RESULT, Worker, described
 
 RATE = 16_000
-CLOUDS = {"169.254.169.254", "metadata.google.internal"}  # Ray's own question whether it runs in one
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX only")
 LONGEST = 300  # seconds that a command may take before it counts as stuck
 PROGRAM = [sys.executable, "-m", "musicwords.catalog"]
@@ -51,19 +48,15 @@ class CountingEmbedder:
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def take_rays_place(patch: pytest.MonkeyPatch, embedder) -> None:
-    """Let runs go on in this process, with one worker, which yields a result for each file."""
+def work_here(patch: pytest.MonkeyPatch, embedder) -> None:
+    """Let runs go on in this process, with one worker."""
 
-    def embed_files(files, address, checkpoint, window, hop, batch, workers, gpus):
-        worker = musicwords.catalog.workers.Worker.__new__(musicwords.catalog.workers.Worker)
-        worker.source, worker.batch, worker.embedder = musicwords.catalog.sources.Source(address), batch, embedder
-        worker.cut, worker.get = (checkpoint.sample_rate, window, hop), lambda number: number
-        worker.coordinator = SimpleNamespace(begin=SimpleNamespace(remote=lambda name: 1))
+    def embed_files(files, job, checkpoint, workers, gpus):
+        worker = Worker(job, lambda: embedder)
         for file in files:
-            yield from worker(pa.table({name: [getattr(file, name)] for name in ("path", "size", "modified_ns")}))
+            yield pa.Table.from_pylist([worker.embed(described(file))], RESULT)
 
-    patch.setattr(musicwords.catalog.run, "embed_files", embed_files)
-    patch.setattr(musicwords.catalog.run, "ray_running", lambda *_: nullcontext())
+    patch.setattr(local_pool, "embed_files", embed_files)
 
 
 def embed(capsys, *arguments, code: int = 0) -> dict | str:
@@ -87,8 +80,8 @@ def paths_of(table: Path, kind: str = "embeddings") -> list[str]:
 
 
 @contextmanager
-def ray_folder() -> Iterator[dict[str, str]]:
-    """Give an environment in which Ray keeps to a folder of its own; end what it leaves there of processes."""
+def own_folder() -> Iterator[dict[str, str]]:
+    """Give an environment in which a command keeps to a folder of its own; end what it leaves there of processes."""
     folder = tempfile.mkdtemp(prefix="cat")  # short: the names of sockets are limited
     try:
         yield offline(Path(folder) / "network.log") | {"RAY_TMPDIR": folder, "HOME": folder}  # where a token goes
@@ -98,7 +91,7 @@ def ray_folder() -> Iterator[dict[str, str]]:
 
 
 def end_processes(folder: str, patience: float = 30) -> list[str]:
-    """Wait until the processes that live in a folder of Ray's are gone, end those that stay, and return their names."""
+    """Wait until the processes that live in a folder are gone, end those that stay, and return their names."""
     until = time.monotonic() + patience
     while there := [process for process in psutil.process_iter() if lives_in(process, folder)]:
         if time.monotonic() > until:

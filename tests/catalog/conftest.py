@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from catalog_runs import CountingEmbedder, take_rays_place, write_tone
+from catalog_runs import CountingEmbedder, work_here, write_tone
 from run_notebooks import ROOT
 
 import musicwords.catalog.embedder
@@ -24,9 +24,9 @@ def music(tmp_path) -> Path:
 
 @pytest.fixture
 def embedder(monkeypatch) -> CountingEmbedder:
-    """Let the commands of this test run without Ray and without a CLAP."""
+    """Let the commands of this test run in this process and without a CLAP."""
     heard = CountingEmbedder()
-    take_rays_place(monkeypatch, heard)
+    work_here(monkeypatch, heard)
     return heard
 
 
@@ -54,7 +54,7 @@ def collection(tmp_path_factory, clap) -> Path:
         encoding="utf-8",
     )
     with pytest.MonkeyPatch.context() as patch:
-        take_rays_place(patch, clap)
+        work_here(patch, clap)
         arguments = [folder / "music", "--output", folder / "table", "--metadata", folder / "about.csv"]
         assert main(["embed", *map(str, arguments), "--save-every", "0"]) == 0
     return folder

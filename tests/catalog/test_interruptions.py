@@ -18,12 +18,12 @@ from catalog_runs import (
     posix,
 )
 
-import musicwords.catalog.run
 import musicwords.catalog.table
+from musicwords.catalog import local_pool
 
 
 def test_stopping_keeps_what_is_done(music, tmp_path, embedder, capsys, monkeypatch):
-    embed_files = musicwords.catalog.run.embed_files
+    embed_files = local_pool.embed_files
 
     def stop_after_four(*arguments):
         for number, result in enumerate(embed_files(*arguments)):
@@ -32,7 +32,7 @@ def test_stopping_keeps_what_is_done(music, tmp_path, embedder, capsys, monkeypa
             yield result
 
     with monkeypatch.context() as patch:
-        patch.setattr(musicwords.catalog.run, "embed_files", stop_after_four)
+        patch.setattr(local_pool, "embed_files", stop_after_four)
         assert "start again to go on" in embed(capsys, music, "--output", tmp_path / "table", code=130)
     summary = embed(capsys, music, "--output", tmp_path / "table")
     assert (summary["skipped"], summary["embedded"]) == (4, 6)
@@ -40,7 +40,7 @@ def test_stopping_keeps_what_is_done(music, tmp_path, embedder, capsys, monkeypa
 
 
 def test_results_that_never_come_are_no_success(music, tmp_path, embedder, capsys, monkeypatch):
-    monkeypatch.setattr(musicwords.catalog.run, "embed_files", lambda *_: (result for result in ()))
+    monkeypatch.setattr(local_pool, "embed_files", lambda *_: (result for result in ()))
     assert "no result for 10 of 10" in embed(capsys, music, "--output", tmp_path / "table", code=1)
 
 

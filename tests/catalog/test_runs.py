@@ -16,10 +16,10 @@ from catalog_runs import (
 )
 from run_notebooks import ROOT
 
-import musicwords.catalog.run
 import musicwords.catalog.sources
 import musicwords.catalog.table
-import musicwords.catalog.workers
+from musicwords.catalog import local_pool, ray_pool
+from musicwords.catalog.worker import TRIES
 
 
 def test_a_full_re_run_does_nothing(music, tmp_path, embedder, capsys):
@@ -114,7 +114,7 @@ def test_old_rows_stay_until_the_new_ones_are_there(music, tmp_path, embedder, c
     for file in music.iterdir():
         os.utime(file, (0, 0))
     with monkeypatch.context() as patch:
-        patch.setattr(musicwords.catalog.run, "embed_files", lambda *_: (result for result in ()))
+        patch.setattr(local_pool, "embed_files", lambda *_: (result for result in ()))
         embed(capsys, music, "--output", tmp_path / "table", code=1)
     assert rows_of(tmp_path / "table") == before
     assert embed(capsys, music, "--output", tmp_path / "table")["embedded"] == 10
@@ -142,22 +142,22 @@ def test_a_folder_that_cannot_be_read_is_not_gone(music, tmp_path, embedder, cap
     assert len(paths_of(tmp_path / "table")) == 11
 
 
-def test_only_the_file_that_kills_is_blamed(monkeypatch):
-    """A task is begun again after each death; what was embedded before the deadly file is embedded again."""
-    coordinator = musicwords.catalog.workers.Coordinator([])
+def test_only_the_file_that_kills_is_blamed():
+    """On a cluster a task is begun again after each death; what was embedded before the deadly file is so again."""
+    coordinator = ray_pool.Coordinator([])
     remote = {name: SimpleNamespace(remote=getattr(coordinator, name)) for name in ("begin", "end")}
-    worker = musicwords.catalog.workers.Worker.__new__(musicwords.catalog.workers.Worker)
-    worker.coordinator, worker.get = SimpleNamespace(**remote), lambda value: value
 
     class Death(BaseException):
         pass
 
-    def die(path):
-        if path == "deadly":
+    def die(file):
+        if file["path"] == "deadly":
             raise Death
-        return {"duration": 1.0, "start": [0.0], "end": [1.0], "embedding": [[1.0]]}
+        return file | {"duration": 1.0, "start": [0.0], "end": [1.0], "embedding": [[1.0]]}
 
-    worker._embed = die
+    worker = ray_pool.RayWorker.__new__(ray_pool.RayWorker)
+    worker.coordinator, worker.get = SimpleNamespace(**remote), lambda value: value
+    worker.worker = SimpleNamespace(embed=die)
     files = pa.table({"path": ["a", "b", "deadly", "c"], "size": [1] * 4, "modified_ns": [1] * 4})
     deaths, rows = 0, None
     while rows is None and deaths < 10:
@@ -165,7 +165,7 @@ def test_only_the_file_that_kills_is_blamed(monkeypatch):
             rows = pa.concat_tables(worker(files)).to_pylist()
         except Death:
             deaths += 1
-    assert deaths == 1 + musicwords.catalog.workers.TRIES
+    assert deaths == 1 + TRIES
     assert {row["path"]: bool(row["reason"]) for row in rows} == {"a": False, "b": False, "deadly": True, "c": False}
 
 

@@ -10,7 +10,7 @@ import pytest
 from catalog_runs import (
     embed,
     rows_of,
-    take_rays_place,
+    work_here,
 )
 
 import musicwords.catalog.metadata
@@ -68,7 +68,7 @@ def test_lance_gives_what_parquet_gives(collection, loaded, clap, capsys, monkey
     table = shutil.copytree(collection / "table", tmp_path / "table")
     ways = (["--top", 1], ["--top", 99], ["--where", "genre = 'electronic'"], ["--where", "start >= 10"])
     parquet = [search(capsys, table, "slow strings", *way)["results"] for way in ways]
-    take_rays_place(monkeypatch, clap)
+    work_here(monkeypatch, clap)
     embed(capsys, collection / "music", "--output", table, "--format", "lance")
     with monkeypatch.context() as patch:
         patch.setattr(musicwords.catalog.search, "_from_fragments", None)
