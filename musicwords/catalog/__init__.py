@@ -1,1 +1,1 @@
-"""Embed a catalog of audio with a CLAP, and search it: ``musicwords-catalog embed`` and ``search``."""
+"""Embed a catalog of audio with a CLAP, and search it: ``musicwords-catalog embed``, ``search`` and ``info``."""

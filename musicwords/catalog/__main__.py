@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from musicwords.catalog import embed_command, search_command
+from musicwords.catalog import embed_command, info_command, search_command
 
-COMMANDS = {"embed": embed_command, "search": search_command}
+COMMANDS = {"embed": embed_command, "search": search_command, "info": info_command}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,10 +16,11 @@ What comes out
     TABLE/embeddings/*.parquet    a row for each window of --window seconds: path, start, end, duration, note, embedding
     TABLE/errors/*.parquet        a row for each file that could not be embedded: path, reason, time
     TABLE/metadata.parquet        the file given with --metadata; searching joins it by path
-    TABLE/lance                   with --format lance: the same embeddings and metadata as one LanceDB table
+    TABLE/lance                   the same embeddings and metadata as one LanceDB table, with --format lance, or by
+                                  itself from 100,000 windows on; so large a table has an index
     TABLE/manifest.json           checkpoint, window, hop, source
     The Parquet files are the truth, and pandas.read_parquet("TABLE/embeddings") reads them. The Lance table is made
-    from them at the end of a run, as a whole, so it needs as much space again.
+    from them at the end of a run, as a whole, so it needs as much space again, and minutes for a million windows.
 
 What holds
     The files are shared out among --workers processes, here, or by Ray on the cluster at --address; only this process
@@ -69,7 +70,9 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--checkpoint", default=BOOK, help="a CLAP: folder, or Hugging Face identifier (default: the book's)"
     )
-    made.add_argument("--format", choices=("parquet", "lance"), default="parquet")
+    made.add_argument(
+        "--format", choices=("auto", "parquet", "lance"), default="auto", help="see above (default: auto)"
+    )
     made.add_argument("--window", type=above(1, float), help="seconds (default: what the model hears at once)")
     made.add_argument("--hop", type=above(0.1, float), help="seconds from window to window (default: the window)")
     made.add_argument("--metadata", type=Path, help="a .csv, .jsonl or .parquet file with a column path")

@@ -11,21 +11,24 @@ import pyarrow.parquet as pq
 from musicwords.catalog.table import Refused, write_whole
 
 METADATA = "metadata.parquet"
-TAKEN = {"start", "end", "duration", "size", "modified_ns", "note", "embedding", "score", "rank", "row", "_distance"}
+TAKEN = {"start", "end", "duration", "size", "modified_ns", "note", "embedding", "score", "rank", "row"}
+# Nothing but an empty field is no value: NULL, NA and None are names of artists.
+CSV = pa.csv.ConvertOptions(
+    column_types={"path": pa.string()}, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=True
+)
 
 
 def read_metadata(file: Path) -> pa.Table:
-    """Read a CSV, Parquet or JSON Lines file.
+    """Read a CSV, Parquet or JSON Lines file. Dates become text in the order of ISO 8601.
 
     Raises
     ------
     Refused
         If it cannot be read, has no column ``path`` or a path twice, or has a column under a name that is taken.
     """
+    lines = pa.csv.ParseOptions(newlines_in_values=True)
     readers = {
-        ".csv": lambda: pa.csv.read_csv(
-            file, convert_options=pa.csv.ConvertOptions(column_types={"path": pa.string()}, strings_can_be_null=True)
-        ),
+        ".csv": lambda: pa.csv.read_csv(file, parse_options=lines, convert_options=CSV),
         ".jsonl": lambda: pa.json.read_json(file),
         ".parquet": lambda: pq.read_table(file),
     }
@@ -37,8 +40,16 @@ def read_metadata(file: Path) -> pa.Table:
         raise Refused(f"{file} cannot be read as metadata: {str(error).strip().splitlines()[0]}") from error
     if "path" not in table.column_names:
         raise Refused(f"{file} has no column path, only {', '.join(table.column_names)}: add one, as in the table.")
+    for place, column in enumerate(table.schema):
+        kind = column.type  # LanceDB does not know the first two, and does not compare dates with text
+        is_date = pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+        if pa.types.is_string_view(kind) or pa.types.is_dictionary(kind) or is_date:
+            table = table.set_column(place, column.name, table[place].cast(pa.string()))
+        if file.suffix.lower() == ".csv" and pa.types.is_binary(column.type):
+            raise Refused(f"the column {column.name} of {file} is not UTF-8: save the file in the encoding UTF-8.")
     for name in table.column_names:
-        if not name or "." in name or name.lower() in TAKEN or table.column_names.count(name) > 1:
+        taken = name.startswith("_") or name.lower() in TAKEN or table.column_names.count(name) > 1
+        if not name or "." in name or taken:
             raise Refused(f"the column {name!r} of {file} is taken, there twice, empty or has a dot: rename it.")
     if not pa.types.is_string(table["path"].type) and not pa.types.is_large_string(table["path"].type):
         raise Refused(f"the column path of {file} holds {table['path'].type}: paths are text.")

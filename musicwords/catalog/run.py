@@ -6,17 +6,17 @@ from argparse import Namespace
 from contextlib import closing
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
-from musicwords.catalog import local_pool
-from musicwords.catalog.embedder import Checkpoint, find_checkpoint
+from musicwords.catalog import lance, local_pool
+from musicwords.catalog.embedder import Checkpoint, Embedder, find_checkpoint
 from musicwords.catalog.manifest import settle_manifest
 from musicwords.catalog.metadata import read_metadata, save_metadata
 from musicwords.catalog.saver import Saver
-from musicwords.catalog.search import EMBEDDINGS, build_lance, is_up_to_date
 from musicwords.catalog.sources import SUFFIXES, Found, Source, quoted, without_secrets
-from musicwords.catalog.table import ERRORS, Fragments, Refused, locked, schema
+from musicwords.catalog.table import EMBEDDINGS, ERRORS, Fragments, Refused, locked, schema
 from musicwords.catalog.worker import Job, RunFailed
 
 
@@ -126,11 +126,12 @@ def run(options: Namespace) -> dict:
             if unknown := set(metadata["path"].to_pylist()) - {file.path for file in found}:
                 where = f"{options.metadata} has {len(unknown)} paths of no file, such as {min(unknown)}"
                 print(f"{where}; paths of files look like {found[0].path}.", file=sys.stderr)
-        if options.format == "lance" and embeddings.any() and not is_up_to_date(options.output):
+        wanted = options.format == "lance" or (options.format == "auto" and embeddings.rows() >= lance.LARGE)
+        if wanted and embeddings.any() and lance.read_state(options.output) is None:
             try:
-                build_lance(options.output)
+                lance.build(options.output, lambda: sample_queries(checkpoint))
             except (RuntimeError, ValueError) as error:
-                raise RunFailed(f"the Lance table was not made ({error}); the Parquet files are whole.") from error
+                raise RunFailed(f"the Lance table was not made ({error}); the Parquet files are whole") from error
     seconds = time.monotonic() - began
     return {
         "found": len(found),
@@ -175,3 +176,11 @@ def embed(files: list[Found], checkpoint: Checkpoint, manifest: dict, options: N
     if done < len(files):
         raise RunFailed(f"the workers gave no result for {len(files) - done} of {len(files)} files")
     return (done - first[1]) / (now - first[0]) if now > first[0] else None
+
+
+def sample_queries(checkpoint: Checkpoint) -> np.ndarray:
+    """Return embeddings of a hundred captions and of queries that people might type, (texts, dimension)."""
+    from musicwords.corpus import load_corpus, load_typed_queries  # takes a second
+
+    texts = [*load_typed_queries(), *load_corpus()["validation"]["caption"][:100]]
+    return Embedder(checkpoint.folder).texts(texts)

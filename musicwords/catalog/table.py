@@ -5,10 +5,13 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
+
+EMBEDDINGS = "embeddings"
 
 
 class Refused(Exception):
@@ -61,6 +64,11 @@ def fragments_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.parquet") if path.stem.isdecimal())
 
 
+def vectors_of(rows: pa.Table) -> np.ndarray:
+    """Return the embeddings of rows, (rows, dimension)."""
+    return rows["embedding"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
+
+
 class Fragments:
     """A folder of Parquet files, each with all rows of some audio files.
 
@@ -73,7 +81,13 @@ class Fragments:
     """
 
     def __init__(self, folder: Path, columns: pa.Schema):
-        self.folder, self.columns = folder, columns
+        self.folder, self.columns, self.form = folder, columns, {"compression": "zstd"}
+        if "embedding" in columns.names:  # neither dictionary nor compression make embeddings smaller, only slower
+            others = [name for name in columns.names if name != "embedding"]
+            self.form = {
+                "use_dictionary": others,
+                "compression": dict.fromkeys(others, "zstd") | {"embedding.list.element": "none"},
+            }
         folder.mkdir(exist_ok=True)
         for partial in folder.glob(".*.part"):  # of a run that was killed
             partial.unlink()
@@ -81,6 +95,10 @@ class Fragments:
     def any(self) -> bool:
         """Whether there is a row."""
         return bool(fragments_in(self.folder))
+
+    def rows(self) -> int:
+        """Return how many rows there are."""
+        return sum(pq.read_metadata(fragment).num_rows for fragment in fragments_in(self.folder))
 
     def known(self) -> dict[str, tuple[int, int]]:
         """Return the size and time of modification of each audio file that has rows."""
@@ -113,7 +131,7 @@ class Fragments:
 
     def _write(self, path: Path, rows: pa.Table) -> None:
         buffer = pa.BufferOutputStream()
-        pq.write_table(rows, buffer, compression="zstd")
+        pq.write_table(rows, buffer, **self.form)
         write_whole(path, memoryview(buffer.getvalue()))
 
 

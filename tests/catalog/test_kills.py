@@ -107,7 +107,7 @@ def test_sigkill_at_random_moments_loses_nothing_and_does_nothing_twice(tmp_path
     with capsys.disabled():
         print(f"\n{hits} of {KILLS} kills hit a running command; files done after each:")
         print(*[f"{chain.done}, {len(chain.stayed)} processes outlived one" for chain in chains], sep="\n")
-    assert hits >= KILLS * 3 // 4
+    assert hits >= KILLS * 3 // 4 and not any(chain.stayed for chain in chains)
     expected = in_order(rows_of(reference))
     for table in [table for chain in chains for table in chain.whole]:
         assert rows_of(table, "errors") == [] and not list(table.rglob("*.part")), table

@@ -1,11 +1,14 @@
 """What a search finds, filters, metadata, and searches that go wrong."""
 
+import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from catalog_runs import (
     embed,
@@ -13,9 +16,14 @@ from catalog_runs import (
     work_here,
 )
 
+import musicwords.catalog.embedder
+import musicwords.catalog.lance
 import musicwords.catalog.metadata
 import musicwords.catalog.search
 from musicwords.catalog.__main__ import main
+from musicwords.catalog.manifest import settle_manifest
+from musicwords.catalog.metadata import save_metadata
+from musicwords.catalog.table import Fragments, schema
 
 
 def search(capsys, *arguments, code: int = 0) -> dict | str:
@@ -71,7 +79,7 @@ def test_lance_gives_what_parquet_gives(collection, loaded, clap, capsys, monkey
     work_here(monkeypatch, clap)
     embed(capsys, collection / "music", "--output", table, "--format", "lance")
     with monkeypatch.context() as patch:
-        patch.setattr(musicwords.catalog.search, "_from_fragments", None)
+        patch.setattr(musicwords.catalog.search.Catalog, "_from_fragments", None)
         for way, expected in zip(ways, parquet, strict=True):
             found = search(capsys, table, "slow strings", *way)["results"]
             assert [hit.pop("score") for hit in found] == pytest.approx(
@@ -91,7 +99,7 @@ def test_results_are_json_whatever_the_metadata_holds(collection, loaded, capsys
     about = pa.table(about | {"when": [np.datetime64("2020-01-01", "s")]})
     musicwords.catalog.metadata.save_metadata(tmp_path / "table", about)
     (hit,) = search(capsys, tmp_path / "table", "drums", "--where", "array_has(tags, 'b')")["results"]
-    assert hit["metadata"] == {"bpm": None, "tags": ["a", "b"], "when": "2020-01-01 00:00:00"}
+    assert hit["metadata"] == {"bpm": None, "tags": ["a", "b"], "when": "2020-01-01T00:00:00"}
 
 
 def test_results_for_people(collection, loaded, capsys):
@@ -105,18 +113,138 @@ def test_results_for_people(collection, loaded, capsys):
         (["drums", "--top", "0"], "--top 0: at least 1"),
         ([""], "blank"),
         (["钢琴独奏"], "tokens of the text"),
-        ([], "a text or --like"),
+        ([], "a text, --like or"),
         (["drums", "--where", "genre ="], "--where"),
         (["drums", "--where", "colour = 'red'"], "No field named colour"),
         (["drums", "--where", "duration > 'long'"], "--where"),
+        (["drums", "--where", "1 / (size - size) > 1"], "Divide by zero"),
+        (["drums", "--where", "cast(path as int) > 1"], "Cannot cast string"),
+        (["drums", "--where", "1 = 1; drop table catalog"], "one condition is expected"),
+        (["drums", "--where", "1 = 1 -- and more"], "one condition is expected"),
+        (["\udcb8\udcd6"], "not UTF-8"),
+        (["drums", "--interactive"], "only one of them"),
         (["--like", "nothing.wav"], "nothing.wav"),
         (["--like", str(Path(__file__))], "cannot be embedded"),
         (["drums", "--checkpoint", "."], "holds no checkpoint"),
     ],
 )
-def test_wrong_searches_say_so_in_a_line(collection, loaded, capsys, arguments, message):
+def test_wrong_searches_say_so_in_a_line(collection, loaded, capsys, tmp_path, arguments, message):
     said = search(capsys, collection / "table", *arguments, code=2)
-    assert message in said and said.count("\n") == 1 and ".rs:" not in said
+    assert message in said and said.count("\n") == 1 and ".rs" not in said and "/root" not in said
+    if "--where" in arguments and "one condition" not in message:  # the same of a Lance table
+        table = shutil.copytree(collection / "table", tmp_path / "table")
+        musicwords.catalog.lance.build(table, lambda: None)
+        said = search(capsys, table, *arguments, code=2)
+        assert message in said and said.count("\n") == 1 and ".rs" not in said and "/root" not in said
+
+
+def test_a_sign_in_quotes_is_no_second_condition(collection, loaded, capsys):
+    for where in ("genre = 'drum; bass--'", "path <> 'it''s; --' and genre = 'electronic'"):
+        search(capsys, collection / "table", "drums", "--where", where)
+
+
+def test_texts_one_after_another(collection, loaded, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("drums\n钢琴独奏\nslow strings\n\nnever read\n"))
+    assert main(["search", str(collection / "table"), "--interactive", "--top", "1", "--json"]) == 0
+    printed = capsys.readouterr()
+    first, second = map(json.loads, printed.out.splitlines())
+    assert (first["text"], second["text"]) == ("drums", "slow strings") and len(second["results"]) == 1
+    assert printed.err.count("> ") == 4 and "tokens of the text" in printed.err
+
+
+def test_what_steers_a_terminal_is_spelled_out(collection, loaded, capsys, tmp_path):
+    table = shutil.copytree(collection / "table", tmp_path / "table")
+    (fragment, *_) = sorted((table / "embeddings").glob("*.parquet"))
+    rows = pq.read_table(fragment)
+    paths = pa.array([path.replace("ambient", "am\x1b[2Jbient\n") for path in rows["path"].to_pylist()])
+    pq.write_table(rows.set_column(0, "path", paths), fragment)
+    assert main(["search", str(table), "calm"]) == 0
+    printed = capsys.readouterr().out
+    assert r"am\x1b[2Jbient\n.ogg" in printed and "\x1b" not in printed
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch, loaded) -> Path:
+    """A table of windows that counts as large, so that it gets an index."""
+    monkeypatch.setattr(musicwords.catalog.lance, "LARGE", 2000)
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(40, 512))[rng.integers(0, 40, 4000)] + 0.5 * rng.normal(size=(4000, 512))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    clap = musicwords.catalog.embedder.find_checkpoint("clap")
+    folder = tmp_path / "large"
+    folder.mkdir()
+    fragments = Fragments(folder / "embeddings", schema(512))
+    columns = {"path": [f"{number // 2:04d}.wav" for number in range(4000)], "start": [0.0, 10.0] * 2000}
+    columns |= {"end": [10.0, 20.0] * 2000, "duration": [20.0] * 4000, "size": [1] * 4000, "modified_ns": [1] * 4000}
+    columns |= {"note": [None] * 4000, "embedding": list(vectors)}
+    fragments.add(pa.table([pa.array(columns[name]) for name in fragments.columns.names], fragments.columns.names))
+    manifest = {
+        "source": "/music",
+        "checkpoint": "clap",
+        "revision": "",
+        "sha256": clap.sha256,
+        "window": 10,
+        "hop": 10,
+    }
+    settle_manifest(folder, manifest | {"sample_rate": clap.sample_rate, "dimension": 512}, False)
+    musicwords.catalog.lance.build(folder, lambda: vectors[:50])
+    return folder
+
+
+def test_a_large_table_has_an_index_that_says_what_it_finds(large, capsys):
+    found = search(capsys, large, "slow strings")
+    exact = search(capsys, large, "slow strings", "--exact")
+    assert found["recall"] >= 0.95 and exact["recall"] is None
+    paths = [[hit["path"] for hit in results["results"]] for results in (found, exact)]
+    assert len(paths[0]) == len(paths[1]) == 10 and len(set(paths[0]) & set(paths[1])) >= 7
+    some = search(capsys, large, "slow strings", "--where", "path < '0100.wav'", "--top", 500)
+    assert some["recall"] is None and len(some["results"]) == 100
+    assert len(search(capsys, large, "slow strings", "--top", 3000)["results"]) == 2000
+    assert main(["search", str(large), "slow strings"]) == 0
+    assert f"finds {found['recall']:.0%} of the nearest windows" in capsys.readouterr().out
+
+
+def test_the_lance_table_outlives_a_copy_and_no_change(large, tmp_path):
+    copy = shutil.copytree(large, tmp_path / "copy", copy_function=shutil.copy)
+    assert musicwords.catalog.lance.read_state(copy) == musicwords.catalog.lance.read_state(large) is not None
+    save_metadata(copy, pa.table({"path": ["0001.wav"], "genre": ["jazz"]}))
+    assert musicwords.catalog.lance.read_state(copy) is None
+    musicwords.catalog.lance.build(copy, lambda: np.eye(512, dtype=np.float32)[:5])
+    save_metadata(copy, pa.table({"path": ["0001.wav"], "genre": ["rock"]}))
+    assert musicwords.catalog.lance.read_state(copy) is None
+    changed = shutil.copytree(large, tmp_path / "changed")
+    Fragments(changed / "embeddings", schema(512)).forget(["0001.wav"])
+    assert musicwords.catalog.lance.read_state(changed) is None
+
+
+def test_without_lancedb_a_condition_says_what_to_install(collection, loaded, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lancedb", None)
+    assert search(capsys, collection / "table", "drums")["results"]
+    said = search(capsys, collection / "table", "drums", "--where", "duration > 1", code=2)
+    assert "musicwords[catalog]" in said and said.count("\n") == 1
+
+
+def test_info(collection, capsys, tmp_path):
+    assert main(["info", str(collection / "table"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["files"], found["windows"], found["metadata"]) == (5, 7, ["genre", "Year made"])
+    assert found["hours"] == 0.02 and found["source"] == str(collection / "music")
+    assert main(["info", str(collection / "table")]) == 0
+    assert "5 files, 0.02 hours, in 7 windows" in capsys.readouterr().out
+    assert main(["info", str(tmp_path)]) == 2
+    assert "is no table" in capsys.readouterr().err
+
+
+def test_info_counts_notes_and_errors_by_kind(music, embedder, capsys, tmp_path):
+    for number, size in enumerate((40_000, 50_000)):
+        (music / f"{number}.wav").write_bytes((music / f"{number}.wav").read_bytes()[:size])
+    for name in ("a.mp3", "b.mp3"):
+        (music / name).write_bytes(b"no audio")
+    embed(capsys, music, "--output", tmp_path / "table")
+    assert main(["info", str(tmp_path / "table"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["notes"] == {"It ends early: … of … s are there.": 2}
+    assert list(found["errors"].values()) == [2]
 
 
 def test_tables_that_cannot_be_searched(collection, loaded, embedder, capsys, tmp_path):
@@ -140,13 +268,16 @@ def test_tables_that_cannot_be_searched(collection, loaded, embedder, capsys, tm
         ("a.csv", "path,start\nx,1\n", "start"),
         ("a.csv", "path,a.b\nx,1\n", "has a dot"),
         ("a.csv", "path,\nx,1\n", "empty"),
+        ("a.csv", "path,_rowid\nx,1\n", "_rowid"),
+        ("a.csv", "path,artist\nx,Mot\xf6rhead\n".encode("latin-1"), "column artist of"),
+        ("a.csv", "path,artist\nx,y\n".encode("utf-16"), "a.csv"),
         ("a.jsonl", '{"path": ["x"]}\n', "paths are text"),
         ("a.jsonl", "{", "cannot be read as metadata"),
         ("a.txt", "", "ends in .csv"),
     ],
 )
 def test_metadata_that_cannot_be_joined(music, embedder, capsys, tmp_path, name, content, message):
-    (tmp_path / name).write_text(content, encoding="utf-8")
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     said = embed(capsys, music, "--output", tmp_path / "table", "--metadata", tmp_path / name, code=2)
     assert message in said and said.count("\n") == 1
 
@@ -158,3 +289,24 @@ def test_metadata_of_no_file_is_named(music, embedder, capsys, tmp_path):
     printed = capsys.readouterr()
     assert "1 paths of no file, such as music/1.wav; paths of files look like 0.wav" in printed.err
     assert "10 files found: 10 embedded now" in printed.out
+
+
+def test_metadata_as_spreadsheets_and_data_frames_write_it(tmp_path):
+    lines = ["\ufeffpath,artist,released,about"]
+    lines += [f'{number}.wav,NULL,1999-01-{number % 28 + 1:02d},"two\nlines"' for number in range(100_000)]
+    (tmp_path / "a.csv").write_text("\n".join(lines), encoding="utf-8")
+    table = musicwords.catalog.metadata.read_metadata(tmp_path / "a.csv")
+    assert len(table) == 100_000 and table["artist"][7].as_py() == "NULL" and table["about"][7].as_py() == "two\nlines"
+    assert table["released"][0].as_py().isoformat() == "1999-01-01"
+    words = {"path": pa.array(["x"], pa.string_view()), "genre": pa.array(["jazz"]).dictionary_encode()}
+    pq.write_table(pa.table(words), tmp_path / "a.parquet")
+    table = musicwords.catalog.metadata.read_metadata(tmp_path / "a.parquet")
+    assert table.to_pylist() == [{"path": "x", "genre": "jazz"}] and table.schema.types == [pa.string()] * 2
+
+
+def test_conditions_on_dates(collection, loaded, capsys, tmp_path):
+    table = shutil.copytree(collection / "table", tmp_path / "table")
+    (tmp_path / "a.csv").write_text("path,released\nambient.ogg,1999-05-01\ntechno.ogg,2003-01-02\n", encoding="utf-8")
+    save_metadata(table, musicwords.catalog.metadata.read_metadata(tmp_path / "a.csv"))
+    (hit,) = search(capsys, table, "drums", "--where", "released > '2000-01-01'")["results"]
+    assert hit["path"] == "techno.ogg" and hit["metadata"] == {"released": "2003-01-02"}
