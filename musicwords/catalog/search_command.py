@@ -11,8 +11,8 @@ the query and the window. Scores of different queries, or of text and audio quer
 and loads the model once, which takes most of the time of a search.
 
 --where is a condition in SQL, as LanceDB (DataFusion) reads it, on path, start, end, duration, size, note and the
-columns of the metadata. A name with a space stands in `backticks`; dates
-are text, as in "released > '1999-12-31'". All windows that fulfill it are compared.
+columns of the metadata. A name with a space stands in `backticks`; dates are text, as in "released > '1999-12-31'".
+All windows that fulfill the condition are compared.
 
 From 100,000 windows on a table has an index, which is said after the results with the share of the nearest windows
 that it finds. --exact compares with all.
