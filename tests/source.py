@@ -130,6 +130,9 @@ def figure_problems(root: Path) -> list[str]:
     return problems
 
 
+IN_CATALOG = re.compile(r"^\s*(?:import|from) (?:faiss|lancedb|ray)\b", re.MULTILINE)  # of the extra of this name
+
+
 def notebook_problems(root: Path) -> list[str]:
     """Notebooks with outputs, widget state, absolute paths, empty cells or another set-up cell than the rest."""
     problems, setups = [], Counter()
@@ -145,7 +148,10 @@ def notebook_problems(root: Path) -> list[str]:
         problems += [f"{path} has the absolute path {m[0]}" for s in sources for m in ABSOLUTE_PATH.finditer(s)]
         if not all(source.strip() for source in sources):
             problems.append(f"{path} has an empty cell")
-        setups["".join(code[0]["source"])] += 1
+        first, rest = "".join(code[0]["source"]), "\n".join("".join(cell["source"]) for cell in code[1:])
+        if bool(IN_CATALOG.search(rest)) != ("musicwords[catalog]" in first):
+            problems.append(f"{path}: the set-up cell installs musicwords[catalog] where that is used, and only there")
+        setups[first.replace("[catalog]", "")] += 1
     if len(setups) > 1:
         problems.append(f"the first code cell of the {len(paths)} notebooks has {len(setups)} versions, not one")
     return problems

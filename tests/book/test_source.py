@@ -204,6 +204,14 @@ BREAKS = {
         lambda root: edit_notebook(root, lambda nb: first_code(nb).update(source="pass")),
         "versions, not one",
     ),
+    "set-up cell without an extra": (
+        source.notebook_problems,
+        lambda root: edit_notebook(
+            root,
+            lambda nb: nb.cells[-1].update(cell_type="code", source="import faiss", outputs=[], execution_count=None),
+        ),
+        "installs musicwords[catalog] where that is used",
+    ),
 }
 
 
