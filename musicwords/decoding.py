@@ -189,7 +189,8 @@ class Decoder:
     def _announced(self, seconds: float) -> float:
         """Return the duration that the header tells, in seconds, or 0 if it tells none."""
         kind, duration = self._container.format.name, self._stream.duration
-        if kind in SIZES:  # FFmpeg knows how much is there of the file, and not how much was to be there
+        if kind in SIZES and self._first > SIZES[kind][0]:
+            # FFmpeg knows how much is there of the file, and not how much was to be there.
             before, form, less = SIZES[kind]
             there = self._file.seek(0, os.SEEK_END) - self._first
             self._file.seek(self._first - before)
