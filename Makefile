@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/installed
 READY := $(VENV)/ready
 # Notebooks and tests run two at a time, with one thread each: two threads of each would wait for one another.
 JOBS ?= 2
-PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder --durations 20
 HTML := $(BOOK_OUTPUT)/_build/html
 BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.yml \
 	--path-output $(BOOK_OUTPUT) -W -n --keep-going
