@@ -79,7 +79,7 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
     made.add_argument("--workers", type=above(1, int), default=2, help="processes, each with a model (default: 2)")
     made.add_argument("--batch", type=above(1, int), default=8, help="windows the model hears at a time (default: 8)")
     made.add_argument("--address", default="", help="of a Ray cluster (default: workers on this machine)")
-    made.add_argument("--gpus-per-worker", type=above(0, float), default=0, help="default: 0")
+    made.add_argument("--gpus-per-worker", type=above(0, float), default=0, help="such as 0.5 (default: 0)")
     made.add_argument("--save-every", type=above(0, float), default=30, help="seconds (default: 30)")
     made.add_argument("--retry-errors", action="store_true", help="try again what could not be read before")
     made.add_argument("--prune", action="store_true", help="take out the rows of files that are gone")

@@ -5,6 +5,7 @@ import time
 from argparse import Namespace
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 import pyarrow as pa
@@ -126,7 +127,11 @@ def run(options: Namespace) -> dict:
             if unknown := set(metadata["path"].to_pylist()) - {file.path for file in found}:
                 where = f"{options.metadata} has {len(unknown)} paths of no file, such as {min(unknown)}"
                 print(f"{where}; paths of files look like {found[0].path}.", file=sys.stderr)
-        wanted = options.format == "lance" or (options.format == "auto" and embeddings.rows() >= lance.LARGE)
+        wanted = options.format == "lance"
+        if options.format == "auto" and embeddings.rows() >= lance.LARGE:
+            wanted = find_spec("lancedb") is not None
+            if not wanted:
+                print("no index: pip install 'musicwords[catalog]', and run again.", file=sys.stderr)
         if wanted and embeddings.any() and lance.read_state(options.output) is None:
             try:
                 lance.build(options.output, lambda: sample_queries(checkpoint))

@@ -19,6 +19,7 @@ from catalog_runs import (
 import musicwords.catalog.embedder
 import musicwords.catalog.lance
 import musicwords.catalog.metadata
+import musicwords.catalog.run
 import musicwords.catalog.search
 from musicwords.catalog.__main__ import main
 from musicwords.catalog.manifest import settle_manifest
@@ -215,6 +216,14 @@ def test_without_lancedb_a_condition_says_what_to_install(collection, loaded, ca
     assert search(capsys, collection / "table", "drums")["results"]
     said = search(capsys, collection / "table", "drums", "--where", "duration > 1", code=2)
     assert "musicwords[catalog]" in said and said.count("\n") == 1
+
+
+def test_a_large_table_without_lancedb_has_no_index_and_says_so(music, embedder, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(musicwords.catalog.lance, "LARGE", 10)
+    monkeypatch.setattr(musicwords.catalog.run, "find_spec", lambda name: None)
+    assert main(["embed", str(music), "--output", str(tmp_path / "table")]) == 0
+    assert "no index: pip install 'musicwords[catalog]'" in capsys.readouterr().err
+    assert not (tmp_path / "table" / "lance").exists()
 
 
 def test_info(collection, capsys, tmp_path):

@@ -67,8 +67,9 @@ def test_what_a_network_did_not_give_is_no_fault_of_the_file():
         list(Decoder(Failing(pcm())))
 
 
-def test_playlists_lead_nowhere(tmp_path):
-    """FFmpeg would follow them to other files."""
+def test_playlists_lead_nowhere(tmp_path, monkeypatch):
+    """FFmpeg would follow them to other files, the second of these at least."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "song.wav").write_bytes(pcm())
     for name, text in {"a.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\nsong.wav\n#EXT-X-ENDLIST\n",
                        "a.ffconcat": "ffconcat version 1.0\nfile song.wav\n"}.items():  # fmt: skip
