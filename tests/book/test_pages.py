@@ -23,15 +23,16 @@ def problems(seen, find) -> dict:
     return {key: found for key, what in seen.items() if (found := find(what))}
 
 
+@pytest.fixture(scope="class")
+def seen(request, browser, site) -> dict:
+    """What was seen on every page, by its name, on the screen of the class."""
+    return {name: see(browser, site, name, request.cls.screen) for name in [*PAGES, *EXTRA]}
+
+
 class EveryPage:
     """What holds on every page on a screen; each class is a process of its own."""
 
     screen: str
-
-    @pytest.fixture(scope="class")
-    def seen(self, request, browser, site):
-        """What was seen on every page, by its name."""
-        return {name: see(browser, site, name, request.cls.screen) for name in [*PAGES, *EXTRA]}
 
     def test_no_page_asks_another_host(self, seen):
         assert problems(seen, lambda what: what.foreign) == {}
