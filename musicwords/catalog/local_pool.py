@@ -90,7 +90,7 @@ class _Process:
 
     def code(self) -> str:
         self.process.join(10)
-        return f" (exit code {self.process.exitcode}): is there memory enough for so many --workers?"
+        return f" (exit code {self.process.exitcode}; fewer --workers need less memory)"
 
     def end(self) -> None:
         self.process.kill()

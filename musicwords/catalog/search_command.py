@@ -114,7 +114,7 @@ def words(text: str, embedder: Embedder) -> np.ndarray:
     """Return the embedding of a text, (dimension,), or raise ``ValueError`` if the model cannot read it."""
     from musicwords.inputs import check_texts
 
-    if not text.isascii() and "\udc80" <= max(text) <= "\udcff":
+    if any("\ud800" <= sign <= "\udfff" for sign in text):  # bytes that the terminal's encoding has not
         raise ValueError("the text is not UTF-8: set the encoding of the terminal to UTF-8.")
     check_texts([text], embedder.processor)
     return embedder.texts([text])[0]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from catalog_runs import (
     rows_of,
     work_here,
 )
+from run_notebooks import ROOT
 
 import musicwords.catalog.embedder
 import musicwords.catalog.lance
@@ -123,6 +125,7 @@ def test_results_for_people(collection, loaded, capsys):
         (["drums", "--where", "1 = 1; drop table catalog"], "one condition is expected"),
         (["drums", "--where", "1 = 1 -- and more"], "one condition is expected"),
         (["\udcb8\udcd6"], "not UTF-8"),
+        (["\U0001f3b9 \udcb8"], "not UTF-8"),
         (["drums", "--interactive"], "only one of them"),
         (["--like", "nothing.wav"], "nothing.wav"),
         (["--like", str(Path(__file__))], "cannot be embedded"),
@@ -224,6 +227,19 @@ def test_a_large_table_without_lancedb_has_no_index_and_says_so(music, embedder,
     assert main(["embed", str(music), "--output", str(tmp_path / "table")]) == 0
     assert "no index: pip install 'musicwords[catalog]'" in capsys.readouterr().err
     assert not (tmp_path / "table" / "lance").exists()
+
+
+def test_the_readme_shows_what_the_commands_print(clap, loaded, capsys, monkeypatch, tmp_path):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"```console\n\$ .*?catalog embed(.*?)```", readme, re.DOTALL)[1].splitlines()
+    work_here(monkeypatch, clap)
+    assert main(["embed", str(ROOT / "musicwords" / "data" / "clips"), "--output", str(tmp_path / "table")]) == 0
+    assert main(["search", str(tmp_path / "table"), *re.search(r'table "(.*)" (--top) (3)', shown[2]).groups()]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert shown[1] == printed[0] and len(shown[3:]) == len(printed[3:]) == 3
+    for line, expected in zip(printed[3:], shown[3:], strict=True):  # another machine rounds elsewhere
+        assert line.split()[2:] == expected.split()[2:]
+        assert float(line.split()[1]) == pytest.approx(float(expected.split()[1]), abs=0.002)
 
 
 def test_info(collection, capsys, tmp_path):
