@@ -19,8 +19,8 @@ class Unreadable(Exception):
 class Windows:
     """The windows of a file, mono and at the rate of the model; iterate once.
 
-    A window starts at every multiple of ``hop``. The last one ends where the file ends and is as long as the others,
-    so it may overlap the one before it; a rest of less than a second is left out. A file shorter than ``window`` is
+    A window starts at every multiple of ``hop``. A last one that would reach over the end of the file is moved back to
+    it, so it may overlap the one before it; a rest of less than a second is left out. A file shorter than ``window`` is
     one window. Silent windows are passed over.
 
     Parameters

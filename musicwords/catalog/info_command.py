@@ -34,7 +34,7 @@ def main(options: argparse.Namespace) -> int:
     """Print what is in a table, and return the exit code."""
     try:
         found = describe(options.table)
-    except (Refused, OSError) as error:
+    except (Refused, OSError, ValueError) as error:  # Arrow's errors are of the last kind
         print(f"musicwords-catalog info: {error}", file=sys.stderr)
         return 2
     print(json.dumps(found, ensure_ascii=False) if options.json else as_text(found))

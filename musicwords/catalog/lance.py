@@ -86,7 +86,10 @@ def read_state(folder: Path) -> dict | None:
     state = folder / LANCE / STATE
     if not state.is_file():
         return None
-    state = json.loads(state.read_text(encoding="utf-8"))
+    try:
+        state = json.loads(state.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
     return state if state["made_of"] == _fingerprint(folder) else None
 
 

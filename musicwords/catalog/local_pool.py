@@ -17,6 +17,8 @@ from musicwords.catalog.embedder import Checkpoint, Embedder
 from musicwords.catalog.sources import Found
 from musicwords.catalog.worker import DIED, RESULT, TRIES, Job, RunFailed, Worker, described
 
+MOST = 60  # processes; Windows waits for no more at a time
+
 
 def embed_files(
     files: Sequence[Found], job: Job, checkpoint: Checkpoint, workers: int, gpus: float
@@ -31,24 +33,26 @@ def embed_files(
         If a worker cannot load the model, or find the source.
     """
     waiting, deaths = deque(map(described, files)), Counter()
-    pool = [_Process(number, job, checkpoint, gpus) for number in range(min(workers, len(files)))]
+    pool = [_Process(number, job, checkpoint, gpus) for number in range(min(workers, len(files), MOST))]
     try:
         while waiting or any(process.file for process in pool):
             for connection in wait([process.connection for process in pool]):
-                number = next(number for number, process in enumerate(pool) if process.connection is connection)
-                process, result = pool[number], None
+                process, result = next(process for process in pool if process.connection is connection), None
                 try:
                     result = process.receive()
                 except EOFError:
-                    if not process.file:
+                    if not process.ready:
                         raise RunFailed(f"a worker died while it loaded the model{process.code()}") from None
-                    deaths[process.file["path"]] += 1
-                    if deaths[process.file["path"]] < TRIES:
-                        waiting.appendleft(process.file)
-                    else:
-                        result = process.file | {"reason": DIED}
+                    if process.file:
+                        deaths[process.file["path"]] += 1
+                        if deaths[process.file["path"]] < TRIES:
+                            waiting.appendleft(process.file)
+                        else:
+                            result = process.file | {"reason": DIED}
                     process.end()
-                    pool[number] = _Process(number, job, checkpoint, gpus)
+                    pool.remove(process)
+                    if waiting:
+                        pool.append(_Process(process.number, job, checkpoint, gpus))
                 else:
                     process.send(waiting.popleft() if waiting else None)
                 if result:
@@ -63,9 +67,9 @@ class _Process:
 
     def __init__(self, number: int, job: Job, checkpoint: Checkpoint, gpus: float):
         context = get_context("spawn")
-        self.file = None
+        self.number, self.file, self.ready = number, None, False
         self.connection, theirs = context.Pipe()
-        gpu = str(math.floor(number * gpus)) if gpus else ""
+        gpu = _gpu(math.floor(number * gpus)) if gpus else ""
         self.process = context.Process(target=_work, args=(theirs, job, checkpoint.folder, gpu), daemon=True)
         self.process.start()
         theirs.close()
@@ -78,6 +82,7 @@ class _Process:
             raise EOFError from error
         if isinstance(message, str):
             raise RunFailed(message)
+        self.ready = True
         return message
 
     def send(self, file: dict | None) -> None:
@@ -96,6 +101,14 @@ class _Process:
         self.process.kill()
         self.process.join()
         self.connection.close()
+
+
+def _gpu(number: int) -> str:
+    """Return the name of one of the GPUs that this process may use."""
+    visible = list(filter(None, os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")))
+    if visible and number >= len(visible):
+        raise RunFailed(f"{len(visible)} GPUs may be used here: fewer --workers, or less --gpus-per-worker")
+    return visible[number] if visible else str(number)
 
 
 def _work(connection: Connection, job: Job, folder: Path, gpu: str) -> None:

@@ -42,7 +42,9 @@ def read_metadata(file: Path) -> pa.Table:
         raise Refused(f"{file} has no column path, only {', '.join(table.column_names)}: add one, as in the table.")
     for place, column in enumerate(table.schema):
         kind = column.type  # LanceDB does not know the first two, and does not compare dates with text
-        is_date = pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+        is_date = pa.types.is_date(kind) or pa.types.is_timestamp(kind) or pa.types.is_time(kind)
+        if pa.types.is_timestamp(kind) and pc.all(pc.equal(table[place], pc.floor_temporal(table[place]))).as_py():
+            table = table.set_column(place, column.name, table[place].cast(pa.date32()))  # days without a time
         if pa.types.is_string_view(kind) or pa.types.is_dictionary(kind) or is_date:
             table = table.set_column(place, column.name, table[place].cast(pa.string()))
         if file.suffix.lower() == ".csv" and pa.types.is_binary(column.type):

@@ -18,7 +18,7 @@ from musicwords.catalog.metadata import read_metadata, save_metadata
 from musicwords.catalog.saver import Saver
 from musicwords.catalog.sources import SUFFIXES, Found, Source, quoted, without_secrets
 from musicwords.catalog.table import EMBEDDINGS, ERRORS, Fragments, Refused, locked, schema
-from musicwords.catalog.worker import Job, RunFailed
+from musicwords.catalog.worker import NEVER, Job, RunFailed
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ def inspect(options: Namespace) -> tuple[list[Found], int, Checkpoint, dict]:
         raise Refused(f"{where} cannot be read ({reason}): check the address, the network and your keys.") from error
     if not found:
         raise Refused(f"{source.name} has no audio: files that end in {' '.join(sorted(SUFFIXES))} are looked for.")
+    if options.format == "lance" and find_spec("lancedb") is None:
+        raise Refused("--format lance needs LanceDB: pip install 'musicwords[catalog]'.")
     window = options.window or checkpoint.seconds
     if window > checkpoint.seconds:
         raise Refused(f"--window {window:g}: this checkpoint hears {checkpoint.seconds:g} seconds at a time.")
@@ -117,7 +119,7 @@ def run(options: Namespace) -> dict:
         old = {file.path for file in (*work.todo, *work.troubled)} & (done.keys() | failed.keys())
         saver = Saver(embeddings, errors, options.save_every, old)
         for file in work.troubled:
-            saver.fail(file.path, file.size, file.modified_ns, file.trouble)
+            saver.fail(file.path, file.size, NEVER if file.is_folder else file.modified_ns, file.trouble)
         try:
             rate = embed(work.todo, checkpoint, manifest, options, saver) if work.todo else None
         finally:
@@ -128,7 +130,8 @@ def run(options: Namespace) -> dict:
                 where = f"{options.metadata} has {len(unknown)} paths of no file, such as {min(unknown)}"
                 print(f"{where}; paths of files look like {found[0].path}.", file=sys.stderr)
         wanted = options.format == "lance"
-        if options.format == "auto" and embeddings.rows() >= lance.LARGE:
+        there = (options.output / lance.LANCE).is_dir()  # it is kept up to date
+        if options.format == "auto" and (there or embeddings.rows() >= lance.LARGE):
             wanted = find_spec("lancedb") is not None
             if not wanted:
                 print("no index: pip install 'musicwords[catalog]', and run again.", file=sys.stderr)

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from musicwords.catalog.table import ERRORS, Fragments
+from musicwords.catalog.worker import NEVER
 
 ROWS = 4096  # windows in a fragment, about
 
@@ -14,8 +15,8 @@ ROWS = 4096  # windows in a fragment, about
 class Saver:
     """Gathers results, and writes them as fragments from time to time.
 
-    Files that failed go to the errors, so a file has rows in one of the two tables, never in both. Rows of a run
-    before stay until the new ones are there to be written.
+    Files that failed go to the errors, and their embeddings of a run before are taken out, unless the reason is one
+    that may be gone at the next run. Rows of a run before stay until the new ones are there to be written.
 
     Parameters
     ----------
@@ -61,11 +62,12 @@ class Saver:
         """Write what was taken since the last time. What cannot be written is let go, never written twice."""
         results, reasons, waiting = self.results, self.reasons, self.waiting
         self.results, self.reasons, self.waiting, self.saved = [], [], 0, time.monotonic()
-        paths = {path for rows in results for path in rows["path"].to_pylist()} | {row["path"] for row in reasons}
-        if again := paths & self.old:
-            self.embeddings.forget(again)
+        paths = {path for rows in results for path in rows["path"].to_pylist()}
+        lasting = paths | {row["path"] for row in reasons if row["modified_ns"] != NEVER}
+        if again := (paths | {row["path"] for row in reasons}) & self.old:
+            self.embeddings.forget(again & lasting)
             self.errors.forget(again)
-            self.old -= again
+            self.old -= again & lasting
         if waiting:
             self.embeddings.add(by_window(pa.concat_tables(results), self.embeddings.columns))
         if reasons:

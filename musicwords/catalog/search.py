@@ -2,6 +2,7 @@
 
 import re
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,8 @@ class Catalog:
         self.folder, self.fragments = folder, fragments_in(folder / EMBEDDINGS)
         if not self.fragments:
             raise Refused(f"{folder} has no embedding: run musicwords-catalog embed, and look at its table of errors.")
-        self.metadata, self.state = load_metadata(folder), lance.read_state(folder)
+        self.metadata = load_metadata(folder)
+        self.state = lance.read_state(folder) if find_spec("lancedb") else None
         self.recall = (self.state or {}).get("recall")
 
     @cached_property

@@ -73,7 +73,7 @@ def main(options: argparse.Namespace) -> int:
                 if not options.interactive:
                     raise
                 _complain(error)
-    except (Refused, Unreadable, ValueError, OSError) as error:
+    except (Refused, Unreadable, ValueError, OSError, RuntimeError) as error:
         _complain(error)
         return 2
     except KeyboardInterrupt:

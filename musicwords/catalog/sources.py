@@ -20,9 +20,11 @@ SUFFIXES = {
 }
 SHADOW = "._"  # so begins what macOS writes beside a file on foreign disks
 SYSTEM = {  # folders that systems make, with what they keep for themselves
-    *(".AppleDouble", ".DocumentRevisions-V100", ".Spotlight-V100", ".TemporaryItems", ".Trash", ".Trashes"),
-    *(".fseventsd", ".git", "$RECYCLE.BIN", "@eaDir", "System Volume Information", "__MACOSX", "lost+found"),
+    *("#recycle", "$recycle.bin", ".appledouble", ".documentrevisions-v100", ".fseventsd", ".git", ".spotlight-v100"),
+    *(".temporaryitems", ".trash", ".trashes", "@eadir", "@recycle", "__macosx", "lost+found"),
+    "system volume information",
 }
+TRASH = ".trash-"  # so begins that of a user on a disk that can be taken out
 LATEST = 2**63 - 1  # nanoseconds since 1970, in the year 2262: what a table can hold
 READ_AHEAD = 1 << 20  # bytes, of a file in an object store
 
@@ -101,7 +103,7 @@ class Source:
         for info in self.files.get_file_info(fs.FileSelector(self.root, recursive=True)):
             path = PurePosixPath(info.path).relative_to(self.root)
             if info.type == fs.FileType.File and self._is_audio(path.name):
-                if SYSTEM.isdisjoint(path.parts):
+                if not any(map(_is_system, path.parts)):
                     yield Found(str(path), info.size, min(info.mtime_ns or 0, LATEST))
                 else:
                     self.passed_over += 1
@@ -115,22 +117,30 @@ class Source:
         """Walk a local folder; pyarrow stops at the first name that is not UTF-8, and asks nothing of a file."""
         failed, seen = [], set()
         for folder, names, files in os.walk(self.root, onerror=failed.append, followlinks=True):
-            here = Path(folder).stat()
-            if (here.st_dev, here.st_ino) in seen:  # reached again through a link
+            here = Path(folder).resolve()  # some file systems have no numbers of files to know them by
+            if here in seen:  # reached again through a link
                 names.clear()
                 continue
-            seen.add((here.st_dev, here.st_ino))
-            self.passed_over += len(SYSTEM.intersection(names))
-            names[:] = sorted(name for name in names if name not in SYSTEM)
-            outside = not Path(folder).resolve().is_relative_to(self.root)
+            seen.add(here)
+            self.passed_over += sum(map(_is_system, names))
+            names[:] = sorted(name for name in names if not _is_system(name) and not self._leads_back(folder, name))
+            outside = not here.is_relative_to(self.root)
             for name in files:
+                file = Path(folder, name)
                 if self._is_audio(name):
-                    yield self._look(Path(folder, name), outside)
+                    yield self._look(file, outside)
+                elif file.is_symlink() and not file.exists():  # perhaps to a disk that is not there now
+                    yield Found(self._below(file), 0, 0, "The link leads to nothing.", is_folder=True)
         for error in failed:
             if Path(error.filename) == Path(self.root):
                 raise ValueError(f"{self.name} cannot be read ({error.strerror}): ask for the right to read it.")
             trouble = f"The folder cannot be read: {error.strerror}."
             yield Found(self._below(Path(error.filename)), 0, 0, trouble, is_folder=True)
+
+    def _leads_back(self, folder: str, name: str) -> bool:
+        """Whether a folder is a link into the source, whose files are found where they lie."""
+        path = Path(folder, name)
+        return path.is_symlink() and path.resolve().is_relative_to(self.root)
 
     def _look(self, file: Path, outside: bool) -> Found:
         path = self._below(file)
@@ -152,14 +162,19 @@ class Source:
 def without_secrets(address: str) -> str:
     """Return a URI without the user, password, keys and options that may stand in it.
 
-    A secret may hold a ``/``: all before the last ``@`` goes if it looks like a name and a password.
+    A secret may hold any sign: what stands before a first ``@`` goes if it looks like a name and a password.
     """
     scheme, _, rest = address.partition("://")
-    rest = rest.partition("?")[0].partition("#")[0]
-    before, _, after = rest.rpartition("@")
-    if ":" in before or "/" not in before:
+    before, at, after = rest.partition("@")
+    if at and ":" in before:
         rest = after
-    return f"{scheme}://{rest}".rstrip("/")
+    while "@" in rest.partition("/")[0]:
+        rest = rest.partition("@")[2]
+    return f"{scheme}://{rest.partition('?')[0].partition('#')[0]}".rstrip("/")
+
+
+def _is_system(name: str) -> bool:
+    return name.casefold() in SYSTEM or name.casefold().startswith(TRASH)
 
 
 def quoted(address: str) -> str:
@@ -177,5 +192,7 @@ def _filesystem(address: str) -> tuple[fs.FileSystem, str]:
     try:
         files, root = fsspec.core.url_to_fs(address)
     except (ImportError, ValueError) as error:
-        raise ValueError(f"{without_secrets(address)} cannot be read: {error}") from error
+        # Of an address with a password, parts of it may be in the message.
+        reason = "is the password written with %.. for special signs?" if "@" in address else error
+        raise ValueError(f"{without_secrets(address)} cannot be read: {reason}") from None
     return fs.PyFileSystem(fs.FSSpecHandler(files)), root

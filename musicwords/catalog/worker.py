@@ -77,9 +77,9 @@ class Worker:
         except Unreadable as error:
             return file | {"reason": str(error)}
         except PermissionError as error:
-            return file | {"reason": f"It cannot be opened: {error.strerror or error}.", "modified_ns": NEVER}
+            return file | {"reason": f"It cannot be opened: {_said(error)}.", "modified_ns": NEVER}
         except OSError as error:
-            return file | {"reason": f"It cannot be read: {error.strerror or error}.", "modified_ns": NEVER}
+            return file | {"reason": f"It cannot be read: {_said(error)}.", "modified_ns": NEVER}
         except Exception as error:  # whatever a model or a decoder says, the other files go on
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             return file | {"reason": reason, "modified_ns": NEVER}
@@ -104,3 +104,9 @@ class Worker:
 def described(file: Found) -> dict:
     """Return what goes to a worker of a file that was found."""
     return {"path": file.path, "size": file.size, "modified_ns": file.modified_ns}
+
+
+def _said(error: OSError) -> str:
+    """Return what an error says, unless it may hold the address of a store with its keys."""
+    said = error.strerror or str(error)
+    return type(error).__name__ if "://" in said else said

@@ -108,6 +108,32 @@ def test_what_a_disk_did_not_give_is_tried_again(music, tmp_path, embedder, caps
     assert rows_of(tmp_path / "table", "errors") == []
 
 
+def test_what_fails_for_a_while_takes_no_rows_away(music, tmp_path, embedder, capsys, monkeypatch):
+    embed(capsys, music, "--output", tmp_path / "table")
+    before = rows_of(tmp_path / "table")
+    for file in music.iterdir():
+        os.utime(file, (0, 0))
+
+    def fail(self, path):
+        raise OSError(116, "Stale file handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(musicwords.catalog.sources.Source, "open", fail)
+        assert embed(capsys, music, "--output", tmp_path / "table")["failed"] == 10
+    assert rows_of(tmp_path / "table") == before and len(rows_of(tmp_path / "table", "errors")) == 10
+    assert embed(capsys, music, "--output", tmp_path / "table")["embedded"] == 10
+    assert len(rows_of(tmp_path / "table")) == 10 and rows_of(tmp_path / "table", "errors") == []
+
+
+def test_an_address_with_its_keys_is_in_no_reason(music, tmp_path, embedder, capsys, monkeypatch):
+    def fail(self, path):
+        raise FileNotFoundError(f"web://me:SECRET@host/{path}")
+
+    monkeypatch.setattr(musicwords.catalog.sources.Source, "open", fail)
+    embed(capsys, music, "--output", tmp_path / "table")
+    assert {row["reason"] for row in rows_of(tmp_path / "table", "errors")} == {"It cannot be read: FileNotFoundError."}
+
+
 def test_old_rows_stay_until_the_new_ones_are_there(music, tmp_path, embedder, capsys, monkeypatch):
     embed(capsys, music, "--output", tmp_path / "table")
     before = rows_of(tmp_path / "table")

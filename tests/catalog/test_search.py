@@ -322,6 +322,25 @@ def test_metadata_as_spreadsheets_and_data_frames_write_it(tmp_path):
     assert table.to_pylist() == [{"path": "x", "genre": "jazz"}] and table.schema.types == [pa.string()] * 2
 
 
+def test_days_are_days_however_they_are_written(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"path": "x", "day": "2020-01-01"}\n', encoding="utf-8")
+    assert musicwords.catalog.metadata.read_metadata(tmp_path / "a.jsonl").to_pylist()[0]["day"] == "2020-01-01"
+    (tmp_path / "a.csv").write_text("path,day,long\nx,2020-01-01 08:00:00,03:45\n", encoding="utf-8")
+    row = musicwords.catalog.metadata.read_metadata(tmp_path / "a.csv").to_pylist()[0]
+    assert row == {"path": "x", "day": "2020-01-01 08:00:00", "long": "03:45:00"}
+
+
+def test_damaged_tables_are_named_without_a_traceback(collection, loaded, capsys, tmp_path):
+    table = shutil.copytree(collection / "table", tmp_path / "table")
+    (table / "lance").mkdir()
+    (table / "lance" / "state.json").write_text("", encoding="utf-8")
+    assert search(capsys, table, "drums")["results"]
+    (table / "embeddings" / "000001.parquet").write_bytes(b"PAR1" * 9)
+    for words in (["info", str(table)], ["search", str(table), "drums"]):
+        assert main(words) == 2
+        assert capsys.readouterr().err.startswith(f"musicwords-catalog {words[0]}: ")
+
+
 def test_conditions_on_dates(collection, loaded, capsys, tmp_path):
     table = shutil.copytree(collection / "table", tmp_path / "table")
     (tmp_path / "a.csv").write_text("path,released\nambient.ogg,1999-05-01\ntechno.ogg,2003-01-02\n", encoding="utf-8")

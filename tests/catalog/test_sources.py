@@ -13,11 +13,12 @@ from musicwords.catalog.sources import without_secrets
 def test_names_of_any_script_and_none(music, tmp_path, embedder, capsys, scheme):
     write_tone(music / "专辑 一" / "钢琴曲 ♫.WAV")
     write_tone(music / "...And Justice for All" / ".38 Special.wav")
-    write_tone(music / ".Trashes" / "x.wav")
+    for trash in (".Trashes", ".Trash-1000/files"):
+        write_tone(music / trash / "x.wav")
     write_tone(music / "._0.wav")
     (music / "cover.jpg").write_bytes(b"x")
     summary = embed(capsys, f"{scheme}{music.as_posix()}", "--output", tmp_path / "table")
-    assert summary["found"] == summary["embedded"] == 12 and summary["passed_over"] == 2
+    assert summary["found"] == summary["embedded"] == 12 and summary["passed_over"] == 3
     paths = paths_of(tmp_path / "table")
     assert "专辑 一/钢琴曲 ♫.WAV" in paths and "...And Justice for All/.38 Special.wav" in paths
 
@@ -37,10 +38,24 @@ def test_links_out_of_the_source_are_counted(music, tmp_path, embedder, capsys):
     (music / "album").symlink_to(tmp_path / "elsewhere")
     (music / "c.wav").symlink_to(tmp_path / "b.wav")
     (music / "d.wav").symlink_to(music / "0.wav")
+    write_tone(music / "Rock" / "a.wav")
+    (music / "Favorites").symlink_to(music / "Rock")  # its files are found where they lie
     summary = embed(capsys, music, "--output", tmp_path / "table")
-    assert (summary["embedded"], summary["outside"]) == (13, 2)
+    assert (summary["embedded"], summary["outside"]) == (14, 2)
+    assert "Rock/a.wav" in paths_of(tmp_path / "table")
     assert main(["embed", str(music), "--output", str(tmp_path / "table")]) == 0
     assert "2 of the files lie outside of the source" in capsys.readouterr().out
+
+
+@posix
+def test_a_disk_that_is_not_there_takes_no_rows_with_it(music, tmp_path, embedder, capsys):
+    write_tone(tmp_path / "disk" / "a.wav")
+    (music / "album").symlink_to(tmp_path / "disk")
+    embed(capsys, music, "--output", tmp_path / "table")
+    (tmp_path / "disk").rename(tmp_path / "elsewhere")
+    summary = embed(capsys, music, "--output", tmp_path / "table", "--prune")
+    assert (summary["pruned"], summary["unreachable"], summary["failed"]) == (0, 1, 1)
+    assert "album/a.wav" in paths_of(tmp_path / "table")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +65,9 @@ def test_links_out_of_the_source_are_counted(music, tmp_path, embedder, capsys):
         ("s3://KEY:SEC%2FRET@bucket/music/", "s3://bucket/music"),
         ("sftp://me@host/music", "sftp://host/music"),
         ("s3://bucket/artist@live", "s3://bucket/artist@live"),
+        ("s3://KEY:SEC/RET@bucket/artist@live", "s3://bucket/artist@live"),
+        ("ftp://me:SEC#RET@host/music", "ftp://host/music"),
+        ("sftp://me:SEC?RET@host/music", "sftp://host/music"),
         ("s3://bucket/music", "s3://bucket/music"),
     ],
 )
