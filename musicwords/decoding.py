@@ -105,11 +105,13 @@ class Decoder:
 
     def mono(self, sample_rate: int) -> Iterator[np.ndarray]:
         """Give blocks of shape (samples,), float32: the mean of the channels, at another rate."""
+        if sample_rate == self.sample_rate:
+            yield from map(mixed, self)
+            return
         resampler = soxr.ResampleStream(self.sample_rate, sample_rate, 1, dtype="float32", quality="HQ")
         for block in self:
-            yield resampler.resample_chunk(mixed(block)) if sample_rate != self.sample_rate else mixed(block)
-        if sample_rate != self.sample_rate:
-            yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+            yield resampler.resample_chunk(mixed(block))
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
     def _check(self) -> None:
         """Raise if a look at the first bytes shows what FFmpeg would not notice."""

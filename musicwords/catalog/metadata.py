@@ -52,7 +52,9 @@ def read_metadata(file: Path) -> pa.Table:
     for name in table.column_names:
         taken = name.startswith("_") or name.lower() in TAKEN or table.column_names.count(name) > 1
         if not name or "." in name or taken:
-            raise Refused(f"the column {name!r} of {file} is taken, there twice, empty or has a dot: rename it.")
+            raise Refused(
+                f"the column {name!r} of {file} is taken, there twice, empty, has a dot or begins with _: rename it."
+            )
     if not pa.types.is_string(table["path"].type) and not pa.types.is_large_string(table["path"].type):
         raise Refused(f"the column path of {file} holds {table['path'].type}: paths are text.")
     if table["path"].null_count or pc.count_distinct(table["path"]).as_py() < len(table):
