@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from recipes.common.command_line import BUILD, CHECKPOINTS, OPTIONS
+from recipes.common.command_line import BUILD, CHECKPOINTS, OPTIONS, ROOT
 from recipes.common.inputs import Code
 
 TEXTS = ("recipes.captions", "recipes.corpus.texts")
@@ -31,6 +31,10 @@ def corpus(options: Namespace) -> dict:
 
 def clap(options: Namespace) -> dict:
     return {"CLAP": options.clap}
+
+
+def recordings(options: Namespace) -> dict:
+    return {"table of recordings": ROOT / "recipes" / "recordings" / "tracks.toml"}
 
 
 def codec_and_prompts(options: Namespace) -> dict:
@@ -66,6 +70,8 @@ class Step:
 
 STEPS = {
     "corpus": Step((fonts,), ("recipes.music", *of("corpus", *RENDERING))),
+    "timbres": Step((corpus,), ("recipes.music", "recipes.timbres", *of("corpus", *RENDERING))),
+    "recordings": Step((recordings,), ("musicwords.musicnn", "recipes.recordings.windows")),
     "table": Step(module="corpus.table", checked=False),
     "clap": Step((corpus,), (*TEXTS, *TRAINING, *of("clap", "features", "audio_tower", "text_tower", "alignment"))),
     "captioner": Step((corpus, clap), (*TEXTS, *TRAINING, *of("captioner", "texts", "training"))),

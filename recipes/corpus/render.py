@@ -158,8 +158,31 @@ def played(notes: list[Note], velocity: int, share: float) -> list[Note]:
     ]
 
 
-def make_clip(plan: Plan, work: Work | None) -> tuple[np.ndarray, dict]:
-    """Samples at 16 kHz and the record of a clip; the same for the same plan. ``work`` is None where procedural."""
+class FontBand:
+    """Plays all stems of a clip with one sound font, in rooms that are always the same."""
+
+    def __init__(self, font: str):
+        self.font = font
+
+    def play(self, notes: list[Note], instrument: str) -> np.ndarray:
+        """A stem, notes in seconds: mono at ``soundfont.SAMPLE_RATE``, at any level."""
+        return soundfont.render(notes, instrument, SECONDS, self.font)
+
+    def room(self, mix: np.ndarray, kind: str) -> np.ndarray:
+        """The mix in a room of ``ROOMS``."""
+        return reverb(mix, *ROOMS[kind]) if ROOMS[kind] else mix
+
+
+def make_clip(plan: Plan, work: Work | None, band=None) -> tuple[np.ndarray, dict]:
+    """Samples at 16 kHz and the record of a clip; the same for the same plan.
+
+    Parameters
+    ----------
+    plan : what it is to be
+    work : the score; None where the clip is procedural
+    band : who plays it, with the methods of ``FontBand``; by default all is played with the font of the plan
+    """
+    band = band or FontBand(plan.font)
     rng = np.random.default_rng([plan.seed, 1])
     bpm = round(float(rng.uniform(*TEMPI[plan.tempo_class])), 1)
     if work is None:
@@ -210,12 +233,11 @@ def make_clip(plan: Plan, work: Work | None) -> tuple[np.ndarray, dict]:
     piece = Piece(stems, plan.font, sketch.swing, sketch.pulse)
     mix = np.zeros(round(SECONDS * soundfont.SAMPLE_RATE), np.float32)
     for stem in stems:
-        audio = soundfont.render(perform(stem.notes, quarter, piece, rng), stem.instrument, SECONDS, plan.font)
+        audio = band.play(perform(stem.notes, quarter, piece, rng), stem.instrument)
         if (level := active_rms(audio)) < 1e-6:
             raise ValueError(f"{plan.id}: {stem.instrument} is silent in {plan.font}")
         mix += audio / level * 10 ** (stem.level / 20)
-    if ROOMS[room]:
-        mix = reverb(mix, *ROOMS[room])
+    mix = band.room(mix, room)
     level = LEVELS[dynamics] + float(rng.uniform(-LEVEL_RANGE, LEVEL_RANGE))
 
     # What is left of an idiom when one instrument plays a bare line? Of a dance tune, the tune; of others, nothing.

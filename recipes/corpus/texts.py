@@ -1,6 +1,6 @@
 """The captions of each clip, always the same ones: drawn from its id."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 
 from recipes.captions import Caption, caption
@@ -16,12 +16,17 @@ def wording(split: str) -> str:
 
 
 def captions_of(record: Mapping, count: int) -> list[Caption]:
-    """Draw up to ``count`` captions with different texts; the first ones do not depend on ``count``."""
-    rng, found = Random(f"captions of {record['id']}"), {}
+    """Draw up to ``count`` English captions with different texts; the first ones do not depend on ``count``."""
+    return draw(record, count, caption)
+
+
+def draw(record: Mapping, count: int, write: Callable[..., Caption], language: str = "") -> list[Caption]:
+    """Draw up to ``count`` captions that ``write`` writes, a function like ``recipes.captions.caption``."""
+    rng, found = Random(f"captions of {record['id']}" + language), {}
     for _ in range(20 * count):
         if len(found) == count:
             break
-        new = caption(
+        new = write(
             record["attributes"],
             rng,
             wording=wording(record["split"]),

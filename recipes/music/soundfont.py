@@ -30,8 +30,14 @@ DRUM_KITS = {"drums": 0, "power drums": 16, "electronic drums": 24, "808 drums":
 FONTS = {  # name -> file name, Debian package
     "FluidR3Mono": ("FluidR3Mono_GM.sf3", "fluidr3mono-gm-soundfont"),
     "MuseScore General Lite": ("MuseScore_General_Lite.sf3", "musescore-general-soundfont-small"),
+    "GeneralUser GS": ("GeneralUser-v1.47.sf2", "minuet-data"),
 }
-FONT_FOLDERS = ("/usr/share/sounds/sf3", "/usr/share/soundfonts", "/usr/local/share/sounds/sf3")
+FONT_FOLDERS = (
+    "/usr/share/sounds/sf3",
+    "/usr/share/soundfonts",
+    "/usr/local/share/sounds/sf3",
+    "/usr/share/minuet/soundfonts",
+)
 
 
 def find_font(name: str) -> Path:
@@ -57,7 +63,7 @@ def _load(name: str) -> tuple[tinysoundfont.Synth, int]:
     return synth, synth.sfload(str(find_font(name)))
 
 
-def render(notes: Iterable[Note], instrument: str, seconds: float, font: str) -> np.ndarray:
+def render(notes: Iterable[Note], instrument: str, seconds: float, font: str, tuning: float = 0.0) -> np.ndarray:
     """Play notes on one instrument.
 
     Parameters
@@ -70,6 +76,8 @@ def render(notes: Iterable[Note], instrument: str, seconds: float, font: str) ->
         Length of the result; what still sounds then is cut.
     font : str
         A key of ``FONTS``.
+    tuning : float
+        How much higher all sounds, in semitones; drums keep their pitch.
 
     Returns
     -------
@@ -81,6 +89,7 @@ def render(notes: Iterable[Note], instrument: str, seconds: float, font: str) ->
         synth.program_select(0, font_id, 128, DRUM_KITS[instrument], True)
     else:
         synth.program_select(0, font_id, 0, PROGRAMS[instrument], False)
+        synth.set_tuning(0, tuning)
 
     length = round(seconds * SAMPLE_RATE)
     events = []  # (sample, 0 for off or 1 for on, pitch, velocity): at one time, off comes before on

@@ -32,13 +32,14 @@ def high_pass(audio: np.ndarray, hertz: float) -> np.ndarray:
     return sosfilt(butter(2, hertz, "high", fs=SAMPLE_RATE, output="sos"), audio)
 
 
-def reverb(audio: np.ndarray, seconds: float, wet: float) -> np.ndarray:
+def reverb(audio: np.ndarray, seconds: float, wet: float, hertz: float = 4_000, seed: int = 0) -> np.ndarray:
     """Put a dry sound into a room: noise that decays by 60 dB in ``seconds``, darker than the sound itself.
 
-    ``wet`` is the level of the room in relation to the dry sound, 0 to 1.
+    ``wet`` is the level of the room in relation to the dry sound, 0 to 1; above ``hertz`` the room is dull, and each
+    ``seed`` is a room of its own.
     """
-    noise = np.random.default_rng(0).standard_normal(round(seconds * SAMPLE_RATE))
-    room = low_pass(noise * 10 ** (-3 * np.arange(len(noise)) / len(noise)), 4_000)
+    noise = np.random.default_rng(seed).standard_normal(round(seconds * SAMPLE_RATE))
+    room = low_pass(noise * 10 ** (-3 * np.arange(len(noise)) / len(noise)), hertz)
     room[: round(0.012 * SAMPLE_RATE)] = 0  # the first echo comes from a wall, not from the instrument
     echo = fftconvolve(audio, room)[: len(audio)]
     # Scaled by energy of the room response, not of this echo: equal rooms for soft and loud passages.
