@@ -115,6 +115,7 @@ class _ChineseWriter(_Writer):
         }
         self.said: dict[str, list[tuple[str, str]]] = {slot: [] for slot in self.free}  # attribute, words
         self.noun, self.by, self.players, self.verb = "", "", "", "play"
+        self.compound, self.together = "", ""  # the players, where they can stand before 曲, and before 合奏
         self.whole = False  # whether the noun takes the measure word of whole pieces
         self.for_verb = ""
 
@@ -178,8 +179,6 @@ class _ChineseWriter(_Writer):
             self.compound = self.players if single and COMPOUND.search(self.players) else ""
             whole = attribute == "instruments" and complete and self.players[-1] not in "奏唱色"
             self.together = self.players if whole else ""
-
-    compound = together = ""  # the players, where they can stand before 曲, and before 合奏
 
     @staticmethod
     def counted(text: str, classifier: str, count: int, one: bool) -> str:
@@ -263,7 +262,7 @@ class _ChineseWriter(_Writer):
         return self.say(attribute, value, rows | {"pp": rows[after]})
 
     def clashes(self, attribute: str, words: str) -> bool:
-        """Return False: no two clauses begin alike in a way that reads badly."""
+        """Return False: in Chinese, any two clauses can follow each other."""
         return False
 
     def fill(self) -> str:
@@ -317,13 +316,18 @@ MEANINGS = {
     for form, attribute, value, _ in vocabulary()
     for text in (form.text.lower(), form.text.lower().replace(" ", ""))  # as in a hashtag
 }
-# The longest first: 电吉他 is no 吉他. In 带鼓组 and in 哪里有鼓打贝斯 stands no 有鼓.
-FORMS = re.compile(
-    "|".join(
-        re.escape(form) + ("(?![组机手贝]|打贝|与贝)" if form.endswith("鼓") else "(?![a-z])" if form.isascii() else "")
-        for form in sorted(MEANINGS, key=len, reverse=True)
-    )
-)
+# What makes another word of one that ends in 鼓: 带鼓组 has no 带鼓, and 哪里有鼓打贝斯 no 有鼓.
+BEHIND_DRUM = "(?![组机手贝]|[打与]贝)"
+
+
+def _pattern(form: str) -> str:
+    """Return what matches a surface form that is not the beginning of another word."""
+    if form.endswith("鼓") and MEANINGS[form][0] == "percussion":
+        return form + BEHIND_DRUM
+    return re.escape(form) + ("(?![a-z])" if form.isascii() else "")
+
+
+FORMS = re.compile("|".join(map(_pattern, sorted(MEANINGS, key=len, reverse=True))))  # 电吉他 is no 吉他
 
 
 def _forms(text: str) -> Iterator[tuple[int, int, tuple[str, object]]]:

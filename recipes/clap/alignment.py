@@ -1,6 +1,12 @@
-"""Train both projections on the frozen towers, so that clips and captions that fit each other lie together."""
+"""Train both projections on the frozen towers, so that sounds and sentences that fit each other lie together.
+
+Sounds are rendered clips, of which all facts are known, and windows of recordings, of which only those facts are known
+that musicnn is sure of.
+"""
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +16,19 @@ from torch.nn import functional as F
 from transformers import ClapConfig, ClapModel
 from transformers.models.clap.modeling_clap import ClapAudioModel, ClapTextModel
 
+from musicwords.matching import fact_table
 from recipes.captions.matching import comparison
 from recipes.clap.audio_tower import EMBEDDING, augmented, pooled_features
-from recipes.clap.features import Texts
+from recipes.clap.sentences import Sentence
 from recipes.clap.text_tower import encode, load
+from recipes.clap.typed import Judge
 from recipes.common.files import write_array, write_rows
 
 CAPTIONS = 6  # of each clip
-COPIES = 3  # of each clip, each augmented in another way, and the clip as it is
-EPOCHS, BATCH = 30, 256
-OTHERS = 768  # captions of other clips, compared with each batch
+ROUNDS, STEPS = 40, 50
+BATCHES = (256, 160, 64)  # sounds of a batch: clips of the corpus, with other timbres, windows of recordings
+OTHERS = 640  # captions of other clips, compared with each batch
+TYPED = 320  # other sentences of a batch
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 2e-3, 0.05, 0.1
 DROPOUT = 0.1  # of the inputs of both projections
 
@@ -76,114 +85,168 @@ def standardize_input(projection: nn.Module, inputs: torch.Tensor) -> None:
         projection.linear1.bias.copy_(-projection.linear1.weight @ mean)
 
 
-def listened(model: ClapModel, mels: np.ndarray, path: Path) -> torch.Tensor:
-    """Pooled features of the clips and of augmented copies, shape (1 + COPIES, clips, 192); kept at ``path``."""
-    if not path.is_file():
-        generator, copies = torch.Generator().manual_seed(0), []
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            for copy in range(1 + COPIES):
-                parts = []
-                for at in range(0, len(mels), 256):
-                    batch = torch.from_numpy(mels[at : at + 256].astype(np.float32))[:, None]
-                    batch = augmented(batch, generator) if copy else batch
-                    parts.append(pooled_features(model.audio_model, batch[:, 0].numpy()))
-                copies.append(torch.cat(parts))
-        write_array(path, torch.stack(copies).numpy())
-    return torch.from_numpy(np.load(path))
+@dataclass
+class Sounds:
+    """What the audio tower makes of sounds, and what is true of them.
+
+    Attributes
+    ----------
+    pooled : list of shape (sounds, 192)
+        Of the sounds as they are, and of augmented copies: one of them is drawn each time.
+    holds, blank : shape (sounds, 2 * facts)
+        Which facts are true, or left open; in the second half, which facts are not.
+    """
+
+    pooled: list[torch.Tensor]
+    holds: torch.Tensor
+    blank: torch.Tensor
 
 
-def read(model: ClapModel, texts: list[str], folder: Path, name: str) -> torch.Tensor:
-    """Pooled features of texts, shape (texts, 384); kept in ``folder``."""
-    path = folder / f"captions-{name}.npy"
-    if not path.is_file():
-        _, tokenizer = load(folder / "text-tower")
-        write_array(path, encode(model.text_model, tokenizer, texts).numpy())
-    return torch.from_numpy(np.load(path))
+def both_ways(holds: np.ndarray, blank: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Facts, and beside them their contraries, as ``Sounds`` has them."""
+    contrary = ~(holds | blank)
+    found = np.hstack([holds, contrary]), np.hstack([blank, blank])
+    return tuple(torch.from_numpy(table.astype(np.float32)) for table in found)
 
 
-def align(
-    model: ClapModel,
-    records: list[dict],
-    mels: np.ndarray,
-    validation: list[dict],
-    check_mels: np.ndarray,
-    folder: Path,
-) -> ClapModel:
-    """Train the projections of ``model`` in place; the towers stay as they are.
+def table(sentences: Sequence[Sentence], names: Sequence) -> torch.Tensor:
+    """What sentences state and deny, shape (sentences, 2 * facts)."""
+    parts = [fact_table([getattr(one, part) for one in sentences], names) for part in ("said", "denied")]
+    return torch.from_numpy(np.hstack(parts))
+
+
+def listened(
+    model: ClapModel, mels: np.ndarray, copies: int, path: Path, levels: tuple[float, float] = (0.0, 0.0)
+) -> list[torch.Tensor]:
+    """Pooled features of sounds and of augmented copies; kept at ``path``.
 
     Parameters
     ----------
-    records, mels : of the training clips, in the same order
-    validation, check_mels : of the validation clips, whose captions are in a wording of their own
-    folder : where features and the curve are kept
+    copies : how many, beside the sounds as they are
+    levels : dB by which a copy is made louder, drawn between them
     """
-    torch.manual_seed(0)
-    rng = np.random.default_rng(0)
-    texts = Texts(records, CAPTIONS)
-    said, holds, blank = (torch.from_numpy(x.astype(np.float32)) for x in (texts.said, texts.holds, texts.blank))
-    weights = rarity(said, holds)
-    words = read(model, [caption.text for caption in texts.captions], folder, "train")
-    sounds = listened(model.eval(), mels, folder / "pooled.npy")
-    check_texts = read(model, [c.text for c in Texts(validation, 1).captions], folder, "validation")
-    with torch.inference_mode():
-        check_sounds = pooled_features(model.audio_model, check_mels)
-    check_sounds = check_sounds.clone()
+    if not path.is_file():
+        generator, found = torch.Generator().manual_seed(0), []
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            for copy in range(1 + copies):
+                parts = []
+                for at in range(0, len(mels), 256):
+                    batch = torch.from_numpy(mels[at : at + 256].astype(np.float32))[:, None]
+                    if copy:
+                        louder = torch.rand(len(batch), 1, 1, 1, generator=generator)
+                        batch = augmented(batch, generator) + levels[0] + (levels[1] - levels[0]) * louder
+                    parts.append(pooled_features(model.audio_model, batch[:, 0].numpy()))
+                found.append(torch.cat(parts))
+        write_array(path, torch.stack(found).numpy())
+    return list(torch.from_numpy(np.load(path)))
 
-    standardize_input(model.audio_projection, sounds[0])
-    standardize_input(model.text_projection, words[:: max(1, len(words) // 10_000)])
-    scales = [model.logit_scale_a, model.logit_scale_t]
-    projections = [*model.audio_projection.parameters(), *model.text_projection.parameters()]
-    optimizer = torch.optim.AdamW(
-        [{"params": projections, "weight_decay": WEIGHT_DECAY}, {"params": scales, "weight_decay": 0.0}],
-        lr=LEARNING_RATE,
-        betas=(0.9, 0.98),
-    )
-    size = len(records)
-    per_epoch = max(1, size // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, total_steps=EPOCHS * per_epoch, pct_start=WARM_UP
-    )
-    starts, counts = np.searchsorted(texts.clip, np.arange(size)), np.bincount(texts.clip, minlength=size)
-    curve = []
-    for epoch in range(EPOCHS):
-        model.train()
-        total = 0.0
-        for rows in np.array_split(rng.permutation(size), per_epoch):
-            own = starts[rows] + rng.integers(counts[rows])
-            picked = np.concatenate([own, rng.integers(len(words), size=OTHERS)])
-            heard = sounds[torch.from_numpy(rng.integers(len(sounds), size=len(rows))), torch.from_numpy(rows)]
-            audio = F.normalize(model.audio_projection(F.dropout(heard, DROPOUT)), dim=1)
-            text = F.normalize(model.text_projection(F.dropout(words[picked], DROPOUT)), dim=1)
-            true, open_ = comparison(said[picked], holds[rows], blank[rows])
-            near, own = text @ audio.T, slice(len(rows))
-            loss = several_positives(near[own] * model.logit_scale_t.exp(), true[own], open_[own])
-            loss = loss + several_positives(near.T * model.logit_scale_a.exp(), true.T, open_.T, weights[picked])
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            with torch.no_grad():
-                for scale in scales:
-                    scale.clamp_(max=math.log(100))
-            total += loss.item()
-        curve.append(
-            {"epoch": epoch + 1, "loss": round(total / per_epoch, 4)} | check(model, check_texts, check_sounds)
+
+def read(model: ClapModel, sentences: Sequence[Sentence], folder: Path, name: str) -> torch.Tensor:
+    """Pooled features of sentences, shape (sentences, 384); kept in ``folder``."""
+    path = folder / f"sentences-{name}.npy"
+    if not path.is_file():
+        _, tokenizer = load(folder / "text-tower")
+        write_array(path, encode(model.text_model, tokenizer, [one.text for one in sentences]).numpy())
+    return torch.from_numpy(np.load(path))
+
+
+class Alignment:
+    """Trains the projections of a model in place; the towers stay as they are.
+
+    Parameters
+    ----------
+    model : with trained towers
+    sounds : groups of sounds, from each of which a part of a batch is drawn
+    captions : pooled features of captions, what they say, shape (captions, 2 * facts), and the number of the clip in
+        the first group that each was written for, in ascending order
+    typed : pooled features of other sentences, and what they say
+    """
+
+    def __init__(self, model: ClapModel, sounds: list[Sounds], captions: tuple, typed: tuple):
+        torch.manual_seed(0)
+        self.model, self.sounds, self.captions, self.typed = model, sounds, captions, typed
+        self.rng = np.random.default_rng(0)
+        words, said, clip = captions
+        self.starts = np.searchsorted(clip, np.arange(clip[-1] + 1))
+        self.counts = np.bincount(clip)
+        self.weights = rarity(said, sounds[0].holds)
+        self.typed_weights = rarity(typed[1], sounds[0].holds)
+        standardize_input(model.audio_projection, torch.cat([group.pooled[0] for group in sounds]))
+        standardize_input(model.text_projection, torch.cat([words[:: max(1, len(words) // 5_000)], typed[0]]))
+        self.scales = [model.logit_scale_a, model.logit_scale_t]
+        projections = [*model.audio_projection.parameters(), *model.text_projection.parameters()]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": projections, "weight_decay": WEIGHT_DECAY}, {"params": self.scales, "weight_decay": 0.0}],
+            lr=LEARNING_RATE,
+            betas=(0.9, 0.98),
         )
-    write_rows(folder / "alignment.csv", curve)
-    print(curve[-1], flush=True)
-    return model.eval()
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, LEARNING_RATE, total_steps=ROUNDS * STEPS, pct_start=WARM_UP
+        )
 
-
-def check(model: ClapModel, texts: torch.Tensor, sounds: torch.Tensor) -> dict:
-    """Both directions on the validation clips, one caption a clip."""
-    model.eval()
-    with torch.inference_mode():
-        text = F.normalize(model.text_projection(texts), dim=1)
-        audio = F.normalize(model.audio_projection(sounds), dim=1)
+    def step(self) -> float:
+        """One batch: clips with a caption each, other sounds, captions of other clips, and typed sentences."""
+        model, rng = self.model, self.rng
+        words, said, _ = self.captions
+        rows = [rng.choice(len(group.holds), min(size, len(group.holds)), replace=False)
+                for group, size in zip(self.sounds, BATCHES, strict=True)]  # fmt: skip
+        heard = torch.cat(
+            [group.pooled[rng.integers(len(group.pooled))][row] for group, row in zip(self.sounds, rows, strict=True)]
+        )
+        holds, blank = (torch.cat([getattr(group, name)[row] for group, row in zip(self.sounds, rows, strict=True)])
+                        for name in ("holds", "blank"))  # fmt: skip
+        clips = rows[0][rows[0] < len(self.counts)]
+        own = self.starts[clips] + rng.integers(self.counts[clips])
+        others = rng.integers(len(words), size=OTHERS)
+        typed = rng.integers(len(self.typed[0]), size=TYPED)
+        texts = torch.cat([words[own], words[others], self.typed[0][typed]])
+        stated = torch.cat([said[own], said[others], self.typed[1][typed]])
+        weights = torch.cat([self.weights[own], self.weights[others], self.typed_weights[typed]])
+        audio = F.normalize(model.audio_projection(F.dropout(heard, DROPOUT)), dim=1)
+        text = F.normalize(model.text_projection(F.dropout(texts, DROPOUT)), dim=1)
+        true, open_ = comparison(stated, holds, blank)
         near = text @ audio.T
+        asking = np.r_[: len(own), len(own) + OTHERS : len(texts)]  # captions of clips of the batch, and typed ones
+        loss = several_positives(near[asking] * model.logit_scale_t.exp(), true[asking], open_[asking])
+        loss = loss + several_positives(near.T * model.logit_scale_a.exp(), true.T, open_.T, weights)
+        loss.backward()
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        with torch.no_grad():
+            for scale in self.scales:
+                scale.clamp_(max=math.log(100))
+        return loss.item()
+
+    def run(self, check: Callable[[], dict], folder: Path) -> ClapModel:
+        """Train to the end; ``check`` gives columns of the curve, which is written to ``folder``."""
+        curve = []
+        for number in range(ROUNDS):
+            self.model.train()
+            total = sum(self.step() for _ in range(STEPS))
+            self.model.eval()
+            with torch.inference_mode():
+                curve.append({"round": number + 1, "loss": round(total / STEPS, 4)} | check())
+        write_rows(folder / "alignment.csv", curve)
+        print(curve[-1], flush=True)
+        return self.model
+
+
+def ranks(model: ClapModel, texts: torch.Tensor, sounds: torch.Tensor) -> dict:
+    """Both directions on clips, one caption a clip, from pooled features."""
+    text = F.normalize(model.text_projection(texts), dim=1)
+    audio = F.normalize(model.audio_projection(sounds), dim=1)
+    near = text @ audio.T
     found = {}
     for way, rows in (("text_to_audio", near), ("audio_to_text", near.T)):
         rank = rows.argsort(1, descending=True).argsort(1).diagonal() + 1
         found[f"validation_mrr_{way}"] = round((1 / rank).mean().item(), 4)
         found[f"validation_recall_at_1_{way}"] = round((rank == 1).float().mean().item(), 4)
     return found
+
+
+def searches(model: ClapModel, judge: Judge, texts: torch.Tensor, sounds: torch.Tensor, language: str) -> dict:
+    """How often a typed sentence finds a clip that it is true of, from pooled features."""
+    text = F.normalize(model.text_projection(texts), dim=1)
+    audio = F.normalize(model.audio_projection(sounds), dim=1)
+    return {f"validation_fits_{language}": round(judge.scores((text @ audio.T).numpy())["fits"], 4)}

@@ -1,6 +1,6 @@
 """Sentences to train the text tower on: what each states and what it denies, as facts.
 
-Four kinds: captions of the grammars, English and Chinese; sentences as people type them (``recipes/natural``), also with
+Four kinds: captions of both grammars; sentences as people type them (``recipes/natural``), also with
 the instruments exchanged; and what musicnn's tags are called (``recipes/recordings/concepts.toml``).
 """
 

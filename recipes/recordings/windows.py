@@ -13,8 +13,8 @@ from recipes.clap.features import SAMPLE_RATE, log_mel
 
 TRACKS = Path(__file__).with_name("tracks.toml")
 SECONDS = 10
-HOP = {"train": 4.0, "test": None}  # seconds from one window to the next; None: TEST_WINDOWS, evenly
-MOST = {"train": 60, "test": 5}  # windows of a track
+HOP = {"train": 5.0, "test": None}  # seconds from one window to the next; None: TEST_WINDOWS, evenly
+MOST = {"train": 50, "test": 5}  # windows of a track
 QUIETEST = 1e-3  # root mean square: below it a window counts as silence
 
 

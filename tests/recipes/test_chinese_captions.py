@@ -6,6 +6,7 @@ from random import Random
 import pyarrow.parquet as pq
 import pytest
 
+from musicwords.corpus import CORPUS
 from musicwords.matching import ATTRIBUTES
 
 RECORDS, ROUNDS = 300, 12
@@ -38,7 +39,7 @@ def lexicon():
 @pytest.fixture(scope="module")
 def records() -> list[dict]:
     """The attributes of the first clips of the corpus."""
-    table = pq.read_table("musicwords/data/corpus.parquet", columns=list(ATTRIBUTES))
+    table = pq.read_table(CORPUS, columns=list(ATTRIBUTES))
     return table.slice(0, RECORDS).to_pylist()
 
 
@@ -139,7 +140,7 @@ def test_chinese_is_well_formed(written):
         text = caption.text
         assert text == text.strip() and not re.search(r"  |[{}*~]|的的", text), text
         assert not re.search(r"[，、。；：？！,.;:?!]{2}|[（：——][，、；]|[，、；：]$|^[，、；：]", text), text
-        assert not re.search(r"([\u4e00-\u9fff]{3,})\1", text), text
+        assert not re.search(r"([\u4e00-\u9fff]{4,})\1", text), text
         if caption.style in ("plain", "rich", "request", "note"):
             assert text[-1] in "。？！", text
         latin = LATIN_TEXT.findall(KEY.sub("", text))
@@ -172,6 +173,7 @@ def test_an_idiom_states_no_meter(chinese, lexicon):
         ("电贝斯和吉他", {"instruments": ["electric bass", "guitar"]}),
         ("鼓打贝斯", {"idiom": "drum and bass"}),
         ("哪里有鼓打贝斯？", {"idiom": "drum and bass"}),
+        ("哪里有力度适中的曲子？", {"dynamics": "medium"}),
         ("有没有鼓组和钢琴？", {"instruments": ["drums", "piano"], "percussion": True}),
         ("小提琴，不要架子鼓", {"instruments": ["violin"], "percussion": False}),
         ("摇滚，没有吉他或钢琴", {"idiom": "rock", "absent": ["guitar", "piano"]}),
