@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from recipes.common.command_line import BUILD, CHECKPOINTS, OPTIONS, ROOT
-from recipes.common.inputs import Code
+from recipes.common.inputs import RECORD, Code
 
 TEXTS = ("recipes.captions", "recipes.corpus.texts")
 RENDERING = ("idioms", "orchestration", "plan", "recordings", "render", "splits", "works")
@@ -31,6 +31,15 @@ def corpus(options: Namespace) -> dict:
 
 def clap(options: Namespace) -> dict:
     return {"CLAP": options.clap}
+
+
+def sounds(options: Namespace) -> dict:
+    """What the CLAP hears beside the corpus, and the sentences that people type."""
+    return {
+        "timbres": options.timbres / "corpus.jsonl",
+        "recordings": options.recordings / RECORD,
+        "sentences": ROOT / "recipes" / "natural",
+    }
 
 
 def recordings(options: Namespace) -> dict:
@@ -73,7 +82,24 @@ STEPS = {
     "timbres": Step((corpus,), ("recipes.music", "recipes.timbres", *of("corpus", *RENDERING))),
     "recordings": Step((recordings,), ("musicwords.musicnn", "recipes.recordings.windows")),
     "table": Step(module="corpus.table", checked=False),
-    "clap": Step((corpus,), (*TEXTS, *TRAINING, *of("clap", "features", "audio_tower", "text_tower", "alignment"))),
+    "clap": Step(
+        (corpus, sounds),
+        (
+            *TEXTS,
+            *TRAINING,
+            *of(
+                "clap",
+                "features",
+                "audio_tower",
+                "sentences",
+                "text_tower",
+                "listening",
+                "tuning",
+                "alignment",
+                "joining",
+            ),
+        ),
+    ),
     "captioner": Step((corpus, clap), (*TEXTS, *TRAINING, *of("captioner", "texts", "training"))),
     "codec": Step((corpus,), (*TRAINING, "musicwords.codec", *of("codec", "audio", "losses", "training"))),
     "prompt_encoder": Step((corpus, clap), (*TEXTS, *TRAINING, *of("prompt_encoder", "training"))),

@@ -15,10 +15,11 @@ from musicwords.musicnn import Musicnn
 from musicwords.ranking import chance, score_queries, summarize
 from recipes.captions import novelty
 from recipes.captions.matching import Matcher
-from recipes.clap import heads
+from recipes.clap import heads, sentences, styles
 from recipes.clap.alignment import CAPTIONS
 from recipes.clap.audio_tower import embed_mels
 from recipes.clap.features import Texts
+from recipes.clap.typed import Judge, linear, sides
 from recipes.clap.zero_shot import CLASSES, TEMPLATES, label
 from recipes.common.files import write_array
 from recipes.corpus.table import embedded, tagged
@@ -29,6 +30,7 @@ SEEDS = (0, 1, 2)
 HEAD_CAPTIONS = 4  # of each training clip
 ALPHAS = (1, 10, 100, 1_000, 10_000)  # of the ridge regression; the best on validation is taken
 TAGS = 8
+FITTED = 4_000  # training clips that maps from facts to embeddings are fitted on
 
 
 def embed_texts(model: ClapModel, processor: ClapProcessor, texts: list[str]) -> np.ndarray:
@@ -113,14 +115,14 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def evaluate(folder: Path, records: list[dict], mels: np.ndarray, corpus: Path, work: Path) -> dict:
+def evaluate(folder: Path, records: list[dict], mels: np.ndarray, corpus: Path, recordings: Path, work: Path) -> dict:
     """All scores of the folder as shipped.
 
     Parameters
     ----------
     folder : the exported checkpoint
     records, mels : of the whole corpus, in the same order
-    corpus, work : folders of the audio, and for what is computed on the way
+    corpus, recordings, work : folders of the audio, of the windows of recordings, and for what is computed on the way
     """
     model, processor = ClapModel.from_pretrained(folder).eval(), ClapProcessor.from_pretrained(folder)
     train = [record for record in records if record["split"] == "train"]
@@ -152,7 +154,38 @@ def evaluate(folder: Path, records: list[dict], mels: np.ndarray, corpus: Path, 
         result["novelty"][name] = novelty(captions, spoken)
         result["zero-shot"][name] = zero_shot(model, processor, audio, here, train)
         print(name, json.dumps({m: s["text to audio"]["R@1"] for m, s in rows_of_table.items()}), flush=True)
+    result["typed"] = typed(model, processor, records, mels)
+    result["styles"] = styles.evaluate(model, processor, embed_mels, embed_texts, recordings)
     return result
+
+
+def typed(model: ClapModel, processor: ClapProcessor, records: list[dict], mels: np.ndarray) -> dict:
+    """Searches on the clips of test, by wording, with the model's own words and ears, and with the truth instead."""
+    train, test = (
+        [index for index, record in enumerate(records) if record["split"] == split] for split in ("train", "test")
+    )
+    train = train[:FITTED]
+    clips, here = ([records[i] for i in rows] for rows in (train, test))
+    captions = sentences.english(clips, 1)
+    facts = Texts(clips, 1)
+    names = facts.names
+    audio = embed_mels(model, mels[test])[1].numpy()
+    text_map = names, linear(facts.said.astype(float), embed_texts(model, processor, [one.text for one in captions]))
+    audio_map = names, linear(facts.holds.astype(float), embed_mels(model, mels[train])[1].numpy())
+    sets = {
+        "grammar, training wording": sentences.english([record | {"split": "train"} for record in here], 1),
+        "grammar, held-out wording": sentences.english(here, 1),
+        "grammar, held-out wording, zh": sentences.mandarin(here, 1),
+        "as people type, en": sentences.natural("test", "en"),
+        "as people type, zh": sentences.natural("test", "zh"),
+    }
+    found = {}
+    for name, some in sets.items():
+        judge = Judge(some, here)
+        text = embed_texts(model, processor, [one.text for one in judge.sentences])
+        found[name] = sides(judge, text, audio, text_map, audio_map)
+        print(name, json.dumps({side: round(s["fits"], 3) for side, s in found[name].items()}), flush=True)
+    return found
 
 
 def class_embeddings(model: ClapModel, processor: ClapProcessor, words: list[str]) -> np.ndarray:

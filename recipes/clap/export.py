@@ -33,7 +33,7 @@ def export(model: ClapModel, work: Path, folder: Path) -> None:
         model_input_names=["input_ids", "attention_mask"],
     )
     ClapProcessor(feature_extractor(), tokenizer).save_pretrained(folder)
-    for name in ("text-tower.csv", "audio-tower.csv", "alignment.csv"):
+    for name in ("text-tower.csv", "audio-tower.csv", "audio-tuning.csv", "alignment.csv"):
         shutil.copyfile(work / name, folder / name)
     for path in folder.iterdir():
         path.chmod(0o644)

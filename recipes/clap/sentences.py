@@ -111,10 +111,12 @@ FRAMES = {  # of styles, moods, and what is heard; a frame is left out where it 
     "en": ("{mood} {style} music with {heard}", "{style} with {heard}", "{mood} {style} music", "{style} music",
            "{style}", "a {style} track", "this is {style} music", "{mood} music with {heard}", "{mood} music",
            "music with {heard}", "{heard}", "{style}, {mood}, {heard}", "{style}, {heard}", "some {mood} {style}",
-           "a recording of {style} music", "looking for {style} music", "you can hear {heard}", "a {mood} {style} song",
+           "a recording of {style} music", "looking for {style} music", "you can hear {heard}",
+           "a {mood} {style} song",
            "{mood}, {style}", "a piece of {style} music with {heard}"),
-    "zh": ("{mood}{style}，带{heard}", "{style}，有{heard}", "{mood}{style}", "{style}", "一首{style}曲子", "想听{style}",
-           "{mood}音乐，{heard}", "{mood}音乐", "有{heard}的音乐", "{heard}", "{style} {mood} {heard}", "{style} {heard}",
+    "zh": ("{mood}{style}，带{heard}", "{style}，有{heard}", "{mood}{style}", "{style}", "一首{style}曲子",
+           "想听{style}", "{mood}音乐，{heard}", "{mood}音乐", "有{heard}的音乐", "{heard}",
+           "{style} {mood} {heard}", "{style} {heard}",
            "来点{mood}{style}", "一段{style}录音", "这是{style}", "能听到{heard}"),
 }  # fmt: skip
 JOINERS = {"en": (" and ", ", "), "zh": ("和", "、")}

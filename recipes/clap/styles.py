@@ -1,6 +1,6 @@
 """Styles of recordings by words, on tracks whose style is documented: the CLAP, and musicnn's tags as a baseline."""
 
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,7 @@ def read(use: str, folder: Path) -> dict[str, np.ndarray]:
 
 
 def by_tags(heard: np.ndarray, training: np.ndarray, tagger: str) -> np.ndarray:
-    """How much each class is in the tags, shape (windows, classes): log-probabilities, standardized by training windows."""
+    """How much of each class is in the tags, (windows, classes): log-probabilities in units of training windows."""
     labels = Musicnn.from_pretrained(**checkpoint(f"musicnn-{tagger}")).labels
     first = {"mtt": 0, "msd": 50}[tagger]
     ours, theirs = (np.log(x[:, first : first + 50] + 1e-6) for x in (heard, training))
@@ -93,17 +93,13 @@ def score(similarity: np.ndarray, style: np.ndarray, track: np.ndarray) -> dict:
     }
 
 
-def evaluate(
-    model: ClapModel, processor: ClapProcessor, embed_mels, embed_texts, test: Mapping, training: Mapping
-) -> dict:
+def evaluate(model: ClapModel, processor: ClapProcessor, embed_mels, embed_texts, recordings: Path) -> dict:
     """Scores of the CLAP in both languages, and of both taggers, on the test recordings with a documented style."""
+    test, training = read("test", recordings), read("train", recordings)
     audio, reference = (embed_mels(model, some["mels"])[1].numpy() for some in (test, training))
     found = {}
     for language in WORDS:
-
-        def embed(texts: list[str]) -> np.ndarray:
-            return embed_texts(model, processor, texts)
-
+        embed = partial(embed_texts, model, processor)
         found[f"CLAP, {language}"] = by_words(audio, embed, language)
         found[f"CLAP, {language}, standardized"] = by_words(audio, embed, language, reference)
     for tagger in TAGS:

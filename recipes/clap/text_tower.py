@@ -303,7 +303,7 @@ class Teaching(Trainer):
         rng = Random(number)
         torch.manual_seed(number)
         self.tower.train()
-        sums = Counter()
+        sums = dict.fromkeys(("facts", *self.texts), 0.0)
         for _ in range(STEPS):
             kinds = rng.choices(list(SHARES), list(SHARES.values()), k=BATCH)
             spoken = [self.drawn(kind, rng) for kind in kinds if kind in self.pools]

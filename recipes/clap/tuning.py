@@ -5,7 +5,6 @@ and beside them what two taggers, trained on recordings, say of recordings: each
 the tags. Batches hold both.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,32 +15,16 @@ from transformers.models.clap.modeling_clap import ClapAudioModel
 
 from recipes.captions.matching import Facts
 from recipes.clap.audio_tower import AUDIO, augmented, pooled_features
+from recipes.clap.listening import TAGS, Heard
 from recipes.common.training import Trainer, cosine
 
 ROUNDS, STEPS = 36, 250
 CLIPS, WINDOWS = 22, 10  # of a batch: rendered, and tagged by musicnn
 LEARNING_RATE, MUON_LEARNING_RATE = 5e-4, 4e-3
 WEIGHT_DECAY, WARM_UP = 0.05, 0.03
-TAGS = 100  # of both taggers
 TAGS_WEIGHT, LAYER_WEIGHT = 0.7, 10.0  # of the errors in the tags and in the layer before them, beside the facts
 MIXED = 0.5  # share of the batches whose windows are mixed by pairs (mixup)
 LEVELS = (-14.0, 3.0)  # dB that a window becomes louder
-
-
-@dataclass
-class Heard:
-    """Windows with what the taggers say.
-
-    Attributes
-    ----------
-    mels : shape (windows, 512, 128), float16
-    tags : shape (windows, 100), probabilities
-    layer : shape (windows, 400), the layers before them, standardized over the training windows
-    """
-
-    mels: np.ndarray
-    tags: np.ndarray
-    layer: np.ndarray
 
 
 class Tuning(Trainer):

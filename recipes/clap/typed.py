@@ -1,9 +1,9 @@
 """Searches in the words that people type, and where they fail: at the words or at the ears.
 
-A sentence of ``recipes/natural`` finds the clip nearest to it. *Fits* is how often this clip is one that the sentence is
-true of: all that it states is recorded of the clip, and nothing that it denies. To see where a failure comes from, one
-side at a time is replaced by the truth: a linear map from the facts that a sentence states to embeddings of texts, or from
-the facts of a clip to embeddings of audio, each fitted on the training clips.
+A sentence finds the clip nearest to it. *Fits* is how often this clip is one that the sentence is true of: all that it
+states is recorded of the clip, and nothing that it denies. To see where a failure comes from, one side at a time is
+replaced by the truth: a linear map from the facts that a sentence states to embeddings of texts, or from the facts of a
+clip to embeddings of audio, each fitted on training clips.
 """
 
 from collections.abc import Sequence

@@ -8,6 +8,8 @@ BUILD = ROOT / "build"
 CHECKPOINTS = ROOT / "musicwords" / "data" / "checkpoints"
 OPTIONS = {  # default, or None where it depends on the recipe; help
     "corpus": (BUILD / "corpus", "the rendered corpus"),
+    "timbres": (BUILD / "timbres", "the corpus's music with more timbres"),
+    "recordings": (BUILD / "recordings", "windows of recordings"),
     "codec": (BUILD / "codec", "the codec and all clips through it"),
     "clap": (CHECKPOINTS / "clap", "the CLAP that listens or teaches"),
     "mels": (BUILD / "mel", "spectrograms of all clips"),

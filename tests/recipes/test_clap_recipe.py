@@ -37,18 +37,25 @@ def mels(records):
     return sounds
 
 
-@pytest.fixture(scope="module")
-def folder(records, tmp_path_factory):
-    """A work folder with a text tower, distilled for a moment on captions and on definitions made up here."""
+def teaching(records, work, patch):
+    """The teaching of a text tower, short, with definitions and Chinese words made up here."""
     from recipes.clap import text_tower
 
-    work = tmp_path_factory.mktemp("clap")
+    for name, value in (("HELD_OUT", 10), ("ROUNDS", 2), ("STEPS", 3), ("BATCH", 16), ("CONCEPT_TEXTS", 40)):
+        patch.setattr(text_tower, name, value)
+    patch.setattr(text_tower, "definitions", lambda: [f"word {n}: a thing with {n} legs" for n in range(60)])
+    patch.setattr(text_tower, "chinese_words", lambda: ["音乐", "钢琴", "安静", "跳舞"])
+    patch.setattr(text_tower, "multilingual", lambda texts: np.random.default_rng(0).normal(size=(len(texts), 512)))
+    work.mkdir(exist_ok=True)
+    return text_tower.Teaching(records[:48], records[48:], work)
+
+
+@pytest.fixture(scope="module")
+def folder(records, tmp_path_factory):
+    """A work folder with a text tower that was taught for a moment."""
+    work = tmp_path_factory.mktemp("clap") / "work"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_tower, "HELD_OUT", 10)
-        patch.setattr(text_tower, "EPOCHS", 1)
-        patch.setattr(text_tower, "BATCH", 16)
-        patch.setattr(text_tower, "definitions", lambda: [f"word {n}: a thing with {n} legs" for n in range(60)])
-        text_tower.distill(records[:48], records[48:], work)
+        teaching(records, work, patch).run()
     return work
 
 
@@ -65,15 +72,73 @@ def test_definitions_are_read_from_wordnet(tmp_path):
     assert definitions(tmp_path) == ["wind harp: a harp that wind plays", "it hangs in the tree"]
 
 
-def test_text_tower_spells_any_english_word_and_begins_as_minilm(folder):
+def test_text_tower_spells_any_english_word_and_reads_chinese(folder):
     from recipes.clap.text_tower import encode, load
 
     tower, tokenizer = load(folder / "text-tower")
-    assert tokenizer.unk_token_id not in tokenizer("A quixotic Xylophone, 145 BPM!")["input_ids"]
+    for text in ("A quixotic Xylophone, 145 BPM!", "一段安静的钢琴曲，没有鼓"):
+        assert tokenizer.unk_token_id not in tokenizer(text)["input_ids"]
     texts = ["slow", "a much longer text about a fast piece for violin"]
     torch.testing.assert_close(
         encode(tower, tokenizer, texts)[:1], encode(tower, tokenizer, texts[:1]), atol=1e-5, rtol=0
     )
+
+
+def test_text_tower_begins_as_minilm():
+    from sentence_transformers import SentenceTransformer
+
+    from musicwords.checkpoints import checkpoint
+    from recipes.clap.text_tower import small_tokenizer, start
+
+    texts = ["a slow piece for violin", "the choir sings"]
+    teacher = SentenceTransformer(**checkpoint("text-encoder"), device="cpu")
+    tokenizer, pieces = small_tokenizer(teacher.tokenizer, texts)
+    tower = start(teacher[0].model, pieces).eval()
+    with torch.inference_mode():
+        ours = tower(**tokenizer(texts, padding=True, return_tensors="pt")).last_hidden_state
+        inputs = teacher.tokenizer(texts, padding=True, return_tensors="pt")
+        theirs = teacher[0].model(**inputs).last_hidden_state
+    there = inputs["attention_mask"].bool()
+    torch.testing.assert_close(ours[there], theirs[there], atol=1e-4, rtol=0)
+
+
+def test_a_sentence_with_another_instrument_states_that_one():
+    from recipes.clap.sentences import exchanged, of_states
+
+    for language, text in (("en", "a slow oboe, please"), ("zh", "慢一点的双簧管")):
+        one = of_states(text, {"instruments": ["oboe"], "tempo_class": "slow"})
+        other = exchanged(one, language, Random(3))
+        (instrument,) = [value for name, value in other.said if name == "instruments"]
+        assert instrument != "oboe" and other.text != text
+        assert ("tempo_class", "slow") in other.said
+    unnamed = of_states("something slow", {"tempo_class": "slow"})
+    assert exchanged(unnamed, "en", Random(0)) is unnamed
+
+
+def test_what_sentences_deny_counts_against_a_clip():
+    from recipes.clap.sentences import of_states
+    from recipes.clap.typed import Judge
+
+    clips = [{"attributes": {"instruments": [name], "tempo_class": "slow"}} for name in ("oboe", "harp")]
+    asked = [
+        of_states("slow, no oboe", {"tempo_class": "slow", "absent": [{"attribute": "instruments", "value": "oboe"}]}),
+        of_states("slow", {"tempo_class": "slow"}),  # true of all: asks nothing
+        of_states("oboe", {"instruments": ["oboe"]}),
+    ]
+    judge = Judge(asked, clips)
+    assert judge.true.tolist() == [[False, True], [True, False]]
+    found = judge.scores(np.array([[0.1, 0.9], [0.2, 0.8]]))
+    assert found["fits"] == 0.5 and found["chance"] == 0.5
+
+
+def test_an_interrupted_teaching_goes_on_to_the_same_weights(records, tmp_path, monkeypatch):
+    whole = teaching(records, tmp_path / "whole", monkeypatch)
+    whole.run()
+    interrupt(teaching(records, tmp_path / "broken", monkeypatch), 1)
+    again = teaching(records, tmp_path / "broken", monkeypatch)
+    again.run()
+    torch.testing.assert_close(again.tower.state_dict(), whole.tower.state_dict(), rtol=RESUMED, atol=RESUMED)
+    assert same_curve(again.curve, whole.curve)
 
 
 @pytest.fixture()
@@ -104,26 +169,68 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(trainer):
     assert whole.curve[1]["loss"] < whole.curve[0]["loss"]
 
 
+def heard_by(mels):
+    """Windows with tags and layers made up here; the last ones are of one artist, the first are rendered."""
+    from recipes.clap.listening import TAGS, Heard
+
+    rng = np.random.default_rng(0)
+    artist = np.array([""] * 16 + ["a"] * (len(mels) - 16))
+    return Heard(
+        mels,
+        rng.random((len(mels), TAGS)).astype(np.float32),
+        rng.normal(size=(len(mels), 400)).astype(np.float32),
+        artist,
+    )
+
+
+def test_tuning_learns_facts_and_tags_and_goes_on_after_an_interruption(records, mels, tmp_path, monkeypatch):
+    from recipes.clap import tuning
+    from recipes.clap.audio_tower import new_tower
+
+    for name, value in (("ROUNDS", 2), ("STEPS", 3), ("CLIPS", 8), ("WINDOWS", 4)):
+        monkeypatch.setattr(tuning, name, value)
+
+    def make(name):
+        work = tmp_path / name
+        work.mkdir(exist_ok=True)
+        parts, heard = [mels[:30], mels[30:48]], heard_by(mels[:40])
+        return tuning.Tuning(
+            work, new_tower(), records[:48], parts, heard, records[48:], mels[48:], heard_by(mels[:20])
+        )
+
+    whole = make("whole")
+    np.testing.assert_array_equal(whole.spectrograms(np.array([0, 29, 30, 47])), mels[[0, 29, 30, 47]])
+    whole.run()
+    interrupt(make("broken"), 1)
+    again = make("broken")
+    again.run()
+    torch.testing.assert_close(again.tower.state_dict(), whole.tower.state_dict(), rtol=RESUMED, atol=RESUMED)
+    assert whole.curve[1]["facts"] < whole.curve[0]["facts"]
+
+
 def test_the_exported_folder_is_what_was_trained(trainer, records, mels, folder, tmp_path, monkeypatch):
     """Up to the rounding to half precision, through the processor and transformers' own calls."""
     from transformers import ClapModel, ClapProcessor
 
-    from recipes.clap import alignment
-    from recipes.clap.alignment import align, assembled
+    from recipes.clap import alignment, joining
     from recipes.clap.audio_tower import embed_mels
     from recipes.clap.export import export
-    from recipes.clap.text_tower import load
+    from recipes.clap.joining import join
 
-    monkeypatch.setattr(alignment, "EPOCHS", 20)
-    monkeypatch.setattr(alignment, "BATCH", 16)
+    for module, name, value in ((alignment, "ROUNDS", 10), (alignment, "STEPS", 4), (alignment, "BATCHES", (16, 16, 8)),
+                                (alignment, "OTHERS", 32), (alignment, "TYPED", 32)):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(joining, "typed_sentences", lambda records: joining.concept_texts()[:40])
     work = tmp_path / "exported"
-    training = trainer("exported")
-    model = assembled(training.run(), load(folder / "text-tower")[0])
+    tower = trainer("exported").run()
     (work / "text-tower").symlink_to(folder / "text-tower")
-    align(model, records[:48], mels[:48], records[48:], mels[48:], work)
+    model = join(
+        tower, (records[:24], mels[:24]), (records[24:48], mels[24:48]), heard_by(mels), (records[48:], mels[48:]), work
+    )
     scores = (work / "alignment.csv").read_text().splitlines()
     assert float(scores[-1].split(",")[1]) < float(scores[1].split(",")[1])  # the loss
     shutil.copy(folder / "text-tower.csv", work)
+    (work / "audio-tuning.csv").write_text("round\n1\n")
     expected = embed_mels(model, mels[:4])[1]
     export(model, work, tmp_path / "clap")
     loaded, processor = (
