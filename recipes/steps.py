@@ -92,6 +92,7 @@ STEPS = {
                 "features",
                 "audio_tower",
                 "sentences",
+                "lessons",
                 "text_tower",
                 "listening",
                 "tuning",
@@ -102,7 +103,9 @@ STEPS = {
     ),
     "captioner": Step((corpus, clap), (*TEXTS, *TRAINING, *of("captioner", "texts", "training"))),
     "codec": Step((corpus,), (*TRAINING, "musicwords.codec", *of("codec", "audio", "losses", "training"))),
-    "prompt_encoder": Step((corpus, clap), (*TEXTS, *TRAINING, *of("prompt_encoder", "training"))),
+    "prompt_encoder": Step(
+        (corpus, clap), (*TEXTS, *TRAINING, *of("clap", "sentences", "lessons"), *of("prompt_encoder", "training"))
+    ),
     "musicgen": Step((corpus, codec_and_prompts), (*TEXTS, *TRAINING, *of("musicgen", "delay", "model", "training"))),
     "diffusion": Step(
         (corpus, codec_and_prompts),

@@ -24,8 +24,9 @@ from recipes.clap.alignment import (
 )
 from recipes.clap.audio_tower import pooled_features
 from recipes.clap.features import Texts
+from recipes.clap.lessons import concept_texts
 from recipes.clap.listening import Heard, concepts, facts_of
-from recipes.clap.text_tower import concept_texts, load
+from recipes.clap.text_tower import load
 from recipes.clap.typed import Judge
 
 LEVELS = (-14.0, 3.0)  # dB by which windows of recordings are made louder

@@ -20,7 +20,8 @@ from transformers.models.clap.modeling_clap import ClapTextModel
 from musicwords.checkpoints import checkpoint
 from recipes.captions.matching import Facts
 from recipes.clap import sentences
-from recipes.clap.sentences import CONCEPTS, Sentence
+from recipes.clap.lessons import Lessons
+from recipes.clap.sentences import Sentence
 from recipes.common.files import write_array
 from recipes.common.training import Trainer, cosine
 
@@ -31,14 +32,10 @@ LONGEST = 64  # tokens of a text, as the tokenizer cuts it
 DEFINITIONS = 30_000  # those that are about music or sound come first
 MUSICAL = re.compile(r"\b(music|instrument|danc|song|sing|sound|tempo|loud|quiet|slow|fast|rapid|speed)")
 WORDS = 30_000  # Chinese words, the most frequent ones of jieba's dictionary
-CAPTIONS = 3  # of each training clip and language
-CONCEPT_TEXTS = 6_000  # of each language
 HELD_OUT = 1_000  # definitions, to measure on
 # Share of each kind of text in a batch.
 SHARES = {"natural en": 0.28, "natural zh": 0.2, "grammar en": 0.14, "grammar zh": 0.1, "concepts": 0.1,
           "definitions": 0.08, "words": 0.1}  # fmt: skip
-EXCHANGED = 0.5  # share of the natural sentences whose instrument is exchanged
-MISTYPED = 0.15  # share of the natural sentences that get a small mistake
 ROUNDS, STEPS, BATCH = 24, 250, 32
 LEARNING_RATE, HEAD_LEARNING_RATE, WARM_UP = 1e-4, 2e-3, 0.06
 DROPOUT = 0.1  # while it is trained
@@ -199,20 +196,6 @@ def multilingual(texts: list[str]) -> np.ndarray:
     return np.concatenate([encoder.encode(texts[at : at + 256]) for at in range(0, len(texts), 256)])
 
 
-def mistyped(text: str, rng: Random) -> str:
-    """A text as one types in haste: two letters exchanged, one left out, without capitals or without marks."""
-    kind = rng.randrange(4)
-    if kind == 0:
-        return text.lower()
-    if kind == 1:
-        return re.sub(r"[.,!?;:，。！？、]", " ", text).strip()
-    places = [match.start() for match in re.finditer(r"(?<=[a-z])[a-z](?=[a-z])", text)]
-    if not places:
-        return text
-    at = rng.choice(places)
-    return text[:at] + text[at + 1] + text[at] + text[at + 2 :] if kind == 2 else text[:at] + text[at + 1 :]
-
-
 class Teaching(Trainer):
     """Trains the tower in rounds of ``STEPS`` batches.
 
@@ -227,13 +210,8 @@ class Teaching(Trainer):
 
     def __init__(self, records: list[dict], validation: list[dict], folder: Path):
         torch.manual_seed(0)
-        self.pools = {
-            "natural en": sentences.natural("train", "en"),
-            "natural zh": sentences.natural("train", "zh"),
-            "grammar en": sentences.english(records, CAPTIONS),
-            "grammar zh": sentences.mandarin(records, CAPTIONS),
-            "concepts": concept_texts(),
-        }
+        self.clips = [record["attributes"] for record in validation]
+        self.lessons = Lessons(records, self.clips)
         glosses, self.held_out = chosen_definitions()
         self.texts = {"definitions": glosses, "words": chinese_words()}
         teacher = SentenceTransformer(**checkpoint("text-encoder"), device="cpu")
@@ -244,19 +222,14 @@ class Teaching(Trainer):
         self.held_out_targets = both[len(glosses) :]
         self.targets["words"] = kept_embeddings(folder / "multilingual.npy", self.texts["words"], multilingual)
 
-        self.clips = [record["attributes"] for record in validation]
-        claims = [one.said | one.denied for pool in self.pools.values() for one in pool]
-        facts = Facts([record["attributes"] for record in records] + self.clips, claims)
-        # A number of beats a minute is read and not understood: its tempo class is a fact.
-        self.names = [name for name in facts.names if name[0] != "tempo_bpm"]
-        self.column = {name: index for index, name in enumerate(self.names)}
-        spoken = [one.text for pool in self.pools.values() for one in pool]
-        self.tokenizer, pieces = small_tokenizer(teacher.tokenizer, spoken + glosses + self.texts["words"])
+        self.tokenizer, pieces = small_tokenizer(
+            teacher.tokenizer, self.lessons.texts() + glosses + self.texts["words"]
+        )
         self.tower = start(teacher[0].model, pieces)
         width = self.tower.config.hidden_size
         self.heads = nn.ModuleDict(
             {
-                "facts": nn.Linear(width, 2 * len(self.names)),
+                "facts": nn.Linear(width, 2 * len(self.lessons.names)),
                 "definitions": nn.Linear(width, self.targets["definitions"].shape[1]),
                 "words": nn.Linear(width, self.targets["words"].shape[1]),
             }
@@ -264,8 +237,8 @@ class Teaching(Trainer):
         with torch.no_grad():
             self.heads["facts"].bias.fill_(-4.0)
         self.checks = {language: sentences.natural("validation", language) for language in ("en", "zh")}
-        self.truth = facts.holds[len(records) :][:, [facts.names.index(name) for name in self.names]]
-        self.blank = facts.blank[len(records) :][:, [facts.names.index(name) for name in self.names]]
+        facts, columns = self.lessons.facts, [self.lessons.facts.names.index(name) for name in self.lessons.names]
+        self.truth, self.blank = (part[len(records) :][:, columns] for part in (facts.holds, facts.blank))
         optimizer = torch.optim.AdamW(
             [
                 {"params": self.tower.parameters(), "lr": LEARNING_RATE},
@@ -281,24 +254,6 @@ class Teaching(Trainer):
     def parts(self) -> dict:
         return {"tower": self.tower, "heads": self.heads}
 
-    def table(self, some: list[Sentence]) -> torch.Tensor:
-        """What sentences state and deny, shape (sentences, 2 * facts)."""
-        found = torch.zeros(len(some), 2 * len(self.names))
-        for row, one in zip(found, some, strict=True):
-            row[[self.column[fact] for fact in one.said if fact in self.column]] = 1
-            row[[len(self.names) + self.column[fact] for fact in one.denied if fact in self.column]] = 1
-        return found
-
-    def drawn(self, kind: str, rng: Random) -> Sentence:
-        """A sentence of a kind, perhaps changed."""
-        one = rng.choice(self.pools[kind])
-        if kind.startswith("natural"):
-            if rng.random() < EXCHANGED:
-                one = sentences.exchanged(one, kind[-2:], rng)
-            if rng.random() < MISTYPED:
-                one = Sentence(mistyped(one.text, rng), one.said, one.denied)
-        return one
-
     def round(self, number: int) -> dict:
         rng = Random(number)
         torch.manual_seed(number)
@@ -306,7 +261,7 @@ class Teaching(Trainer):
         sums = dict.fromkeys(("facts", *self.texts), 0.0)
         for _ in range(STEPS):
             kinds = rng.choices(list(SHARES), list(SHARES.values()), k=BATCH)
-            spoken = [self.drawn(kind, rng) for kind in kinds if kind in self.pools]
+            spoken = [self.lessons.drawn(kind, rng) for kind in kinds if kind in self.lessons.pools]
             picked = {
                 kind: [rng.randrange(len(self.texts[kind])) for _ in range(kinds.count(kind))] for kind in self.texts
             }
@@ -316,7 +271,9 @@ class Teaching(Trainer):
                 pooled = self.tower(**inputs).pooler_output
             pooled = pooled.float()
             logits = self.heads["facts"](pooled[: len(spoken)])
-            error = F.binary_cross_entropy_with_logits(logits, self.table(spoken), reduction="none").sum(1).mean()
+            error = (
+                F.binary_cross_entropy_with_logits(logits, self.lessons.table(spoken), reduction="none").sum(1).mean()
+            )
             sums["facts"] += error.item()
             loss, at = FACTS_WEIGHT * error, len(spoken)
             for kind, rows in picked.items():
@@ -333,7 +290,7 @@ class Teaching(Trainer):
         self.tower.eval()
         found, errors = {}, []
         for language, some in self.checks.items():
-            said = self.table(some)
+            said = self.lessons.table(some)
             with torch.inference_mode():
                 logits = self.heads["facts"](encode(self.tower, self.tokenizer, [one.text for one in some]))
             errors.append(F.binary_cross_entropy_with_logits(logits, said, reduction="none").sum(1).mean().item())
@@ -349,7 +306,7 @@ class Teaching(Trainer):
 
     def fits(self, probability: np.ndarray, some: list[Sentence]) -> float:
         """How often the validation clip that fits best what was read is one that fits what was said."""
-        size = len(self.names)
+        size = len(self.lessons.names)
         said, denied = probability[:, :size], probability[:, size:]
         wrong = ~(self.truth | self.blank)
         score = -said @ wrong.T.astype(float) - denied @ self.truth.T.astype(float)
@@ -368,13 +325,3 @@ def fitting(sentence: Sentence, clips: list[dict]) -> np.ndarray:
     tables = Facts(clips, [sentence.said | sentence.denied])
     said, denied = tables.table([sentence.said])[0], tables.table([sentence.denied])[0]
     return tables.holds[:, said].all(1) & ~tables.holds[:, denied].any(1)
-
-
-def concept_texts() -> list[Sentence]:
-    """Texts that say some of musicnn's concepts, drawn at random, in both languages."""
-    rng, found = Random(0), []
-    for language in ("en", "zh"):
-        while len(found) < CONCEPT_TEXTS * (1 if language == "en" else 2):
-            if one := sentences.of_concepts(list(CONCEPTS), language, rng):
-                found.append(one)
-    return found

@@ -1,28 +1,28 @@
-"""Train a small BERT that tells what a prompt states, and lies near the CLAP's text tower for other English.
+"""Train a small BERT that tells what a prompt states, and lies near the CLAP's text tower for other texts.
 
 It starts from the word pieces of that tower, projected to fewer dimensions, so that words which are alike begin alike.
 """
 
-import json
 from pathlib import Path
+from random import Random
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from tqdm import tqdm
 from transformers import BertConfig, BertModel, BertTokenizer, ClapModel
 
-from recipes.clap.features import Texts
-from recipes.clap.text_tower import LONGEST, chosen_definitions, distance, encode, recognized
-from recipes.common.batching import by_length
-from recipes.common.files import write_array, write_rows
+from recipes.clap.lessons import Lessons
+from recipes.clap.sentences import natural
+from recipes.clap.text_tower import LONGEST, chosen_definitions, distance, encode
+from recipes.common.training import Trainer, cosine
 
 WIDTH, LAYERS, HEADS, HIDDEN_UNITS = 192, 3, 6, 576
-CAPTIONS = 4  # of each training clip
-DEFINITIONS = 20_000  # of WordNet; those about music or sound come first
-EPOCHS, BATCH, LEARNING_RATE = 2, 64, 1e-3
-FACTS_WEIGHT = 0.05  # of the error in the facts of a caption (nats), beside the distance to the teacher
+# Share of each kind of text in a batch.
+SHARES = {"natural en": 0.25, "natural zh": 0.15, "grammar en": 0.25, "grammar zh": 0.1, "concepts": 0.05,
+          "definitions": 0.2}  # fmt: skip
+ROUNDS, STEPS, BATCH = 12, 250, 64
+LEARNING_RATE, WARM_UP = 1e-3, 0.06
+FACTS_WEIGHT = 0.05  # of the error in the facts (nats a text), beside the distance to the teacher
 
 
 def start(teacher: nn.Module) -> BertModel:
@@ -70,71 +70,90 @@ def summaries(model: BertModel, tokenizer: BertTokenizer, texts: list[str], batc
     return torch.cat(found)
 
 
-def train(records: list[dict], validation: list[dict], clap: Path, folder: Path) -> None:
-    """Train the encoder and write it with its tokenizer and its curve.
+class PromptEncoder(Trainer):
+    """Trains the encoder in rounds of ``STEPS`` batches.
 
     Parameters
     ----------
     records : of the training clips, whose captions are in the wording of training
-    validation : of the validation clips, whose captions are in a wording of their own, to measure on
     clap : folder of the CLAP whose text tower is the teacher
     folder : where "checkpoint" is written
     """
-    torch.manual_seed(0)
-    rng = np.random.default_rng(0)
-    clips = Texts(records + validation, CAPTIONS)
-    spoken = [caption.text for caption in clips.captions]
-    of_train = int((clips.clip < len(records)).sum())
-    glosses, held_out = chosen_definitions()
-    texts = spoken[:of_train] + glosses[:DEFINITIONS]
-    teacher = ClapModel.from_pretrained(clap, dtype=torch.float32).eval().text_model
-    tokenizer = BertTokenizer.from_pretrained(clap)
-    path = folder / "targets.npy"
-    if not path.is_file():
-        write_array(path, encode(teacher, tokenizer, texts + held_out).numpy().astype(np.float16))
-    targets = torch.from_numpy(np.load(path).astype(np.float32))
-    # A number of beats a minute is read and not understood: its tempo class is a fact.
-    said = torch.from_numpy(clips.said[:, [name != "tempo_bpm" for name, _ in clips.names]].astype(np.float32))
 
-    model = start(teacher)
-    to_teacher, to_facts = nn.Linear(WIDTH, targets.shape[1]), nn.Linear(WIDTH, said.shape[1])
-    with torch.no_grad():
-        to_facts.bias.copy_(torch.logit(said[:of_train].mean(0).clamp(0.002, 0.998)))
-    numbers = tokenizer(texts, truncation=True)["input_ids"]
-    trained = [*model.parameters(), *to_teacher.parameters(), *to_facts.parameters()]
-    optimizer = torch.optim.AdamW(trained, lr=LEARNING_RATE, weight_decay=0.01)
-    steps = EPOCHS * (len(texts) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.1)
-    curve, progress = [], tqdm(total=steps, desc="prompt encoder", mininterval=5)
-    for epoch in range(EPOCHS):
-        model.train()
-        total = []
-        for rows in by_length([len(ids) for ids in numbers], BATCH, rng):
-            inputs = tokenizer.pad({"input_ids": [numbers[i] for i in rows]}, return_tensors="pt")
+    name = "prompt-encoder"
+
+    def __init__(self, records: list[dict], clap: Path, folder: Path):
+        self.lessons = Lessons(records)
+        self.glosses, self.held_out = chosen_definitions()
+        self.teacher = ClapModel.from_pretrained(clap, dtype=torch.float32).eval().text_model
+        self.tokenizer, self.clap = BertTokenizer.from_pretrained(clap), clap
+        self.model = start(self.teacher)
+        self.to_teacher = nn.Linear(WIDTH, self.teacher.config.hidden_size)
+        self.to_facts = nn.Linear(WIDTH, 2 * len(self.lessons.names))
+        with torch.no_grad():
+            self.to_facts.bias.fill_(-4.0)
+        self.checks = {language: natural("validation", language) for language in ("en", "zh")}
+        self.trained = [*self.model.parameters(), *self.to_teacher.parameters(), *self.to_facts.parameters()]
+        super().__init__(folder, ROUNDS, [torch.optim.AdamW(self.trained, lr=LEARNING_RATE, weight_decay=0.01)])
+
+    def rate(self, step: int) -> float:
+        return cosine(step, ROUNDS * STEPS, WARM_UP * ROUNDS * STEPS)
+
+    def parts(self) -> dict:
+        return {"model": self.model, "to teacher": self.to_teacher, "to facts": self.to_facts}
+
+    def round(self, number: int) -> dict:
+        rng = Random(number)
+        torch.manual_seed(number)
+        self.model.train()
+        sums = {"distance": 0.0, "facts": 0.0}
+        for _ in range(STEPS):
+            kinds = rng.choices(list(SHARES), list(SHARES.values()), k=BATCH)
+            spoken = [self.lessons.drawn(kind, rng) for kind in kinds if kind in self.lessons.pools]
+            texts = [one.text for one in spoken] + rng.choices(self.glosses, k=BATCH - len(spoken))
+            inputs = self.tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
             with torch.autocast("cpu", torch.bfloat16):
-                states = model(**inputs).last_hidden_state.float()
+                with torch.no_grad():
+                    targets = self.teacher(**inputs).pooler_output.float()
+                states = self.model(**inputs).last_hidden_state.float()
             summary = pooled(states, inputs["attention_mask"])
-            error = distance(to_teacher(summary), targets[rows])
-            captions = rows < of_train
-            if captions.any():
-                logits = to_facts(summary[captions])
-                facts = F.binary_cross_entropy_with_logits(logits, said[rows[captions]], reduction="none").sum(1)
-                error = error + FACTS_WEIGHT * facts.sum() / BATCH
-            error.backward()
-            nn.utils.clip_grad_norm_(trained, 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            total.append(error.item())
-            progress.update()
-        model.eval()
-        with torch.inference_mode():
-            near = F.cosine_similarity(to_teacher(summaries(model, tokenizer, held_out)), targets[len(texts) :]).mean()
-            found = recognized(to_facts(summaries(model, tokenizer, spoken[of_train:])), said[of_train:])
-        row = {"epoch": epoch + 1, "loss": round(float(np.mean(total)), 4), "held_out_cosine": round(near.item(), 4)}
-        curve.append(row | found)
-        print(json.dumps(curve[-1]), flush=True)
-    model.save_pretrained(folder / "checkpoint")
-    # A new tokenizer: one that has been used keeps its last cut-off.
-    BertTokenizer.from_pretrained(clap, model_max_length=LONGEST).save_pretrained(folder / "checkpoint")
-    write_rows(folder / "curve.csv", curve)
+            far = distance(self.to_teacher(summary), targets)
+            facts = F.binary_cross_entropy_with_logits(
+                self.to_facts(summary[: len(spoken)]), self.lessons.table(spoken), reduction="none"
+            ).sum(1)
+            self.step_down(far + FACTS_WEIGHT * facts.sum() / BATCH, self.trained, 1.0)
+            sums["distance"] += far.item()
+            sums["facts"] += facts.mean().item()
+        return {"round": number + 1} | {name: round(total / STEPS, 4) for name, total in sums.items()}
+
+    @torch.inference_mode()
+    def check(self) -> dict:
+        """Likeness to the teacher on definitions, and facts told in sentences as people type them."""
+        self.model.eval()
+        near = F.cosine_similarity(
+            self.to_teacher(summaries(self.model, self.tokenizer, self.held_out)),
+            encode(self.teacher, self.tokenizer, self.held_out),
+        )
+        found = {"held_out_cosine": round(near.mean().item(), 4)}
+        for language, some in self.checks.items():
+            logits = self.to_facts(summaries(self.model, self.tokenizer, [one.text for one in some]))
+            found |= {
+                f"{name}_{language}": value for name, value in recognized(logits, self.lessons.table(some)).items()
+            }
+        return found
+
+    def finished(self) -> BertModel:
+        self.model.save_pretrained(self.folder / "checkpoint")
+        # A new tokenizer: one that has been used keeps its last cut-off.
+        BertTokenizer.from_pretrained(self.clap, model_max_length=LONGEST).save_pretrained(self.folder / "checkpoint")
+        return self.model.eval()
+
+
+def recognized(logits: torch.Tensor, said: torch.Tensor) -> dict:
+    """Recall and precision of facts that are held more likely than not."""
+    guess, said = logits > 0, said > 0
+    right = (guess & said).sum().item()
+    return {
+        "recall_of_facts": round(right / said.sum().item(), 4),
+        "precision_of_facts": round(right / max(1, guess.sum().item()), 4),
+    }

@@ -39,10 +39,11 @@ def mels(records):
 
 def teaching(records, work, patch):
     """The teaching of a text tower, short, with definitions and Chinese words made up here."""
-    from recipes.clap import text_tower
+    from recipes.clap import lessons, text_tower
 
-    for name, value in (("HELD_OUT", 10), ("ROUNDS", 2), ("STEPS", 3), ("BATCH", 16), ("CONCEPT_TEXTS", 40)):
+    for name, value in (("HELD_OUT", 10), ("ROUNDS", 2), ("STEPS", 3), ("BATCH", 16)):
         patch.setattr(text_tower, name, value)
+    patch.setattr(lessons, "CONCEPT_TEXTS", 40)
     patch.setattr(text_tower, "definitions", lambda: [f"word {n}: a thing with {n} legs" for n in range(60)])
     patch.setattr(text_tower, "chinese_words", lambda: ["音乐", "钢琴", "安静", "跳舞"])
     patch.setattr(text_tower, "multilingual", lambda texts: np.random.default_rng(0).normal(size=(len(texts), 512)))

@@ -48,8 +48,9 @@ def parts(records, tmp_path_factory):
     codec.save_pretrained(folder / "codec")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "chosen_definitions", lambda: ([f"word {n}: a thing" for n in range(20)], ["a: b"] * 4))
-        patch.setattr(training, "BATCH", 16)
-        training.train(records[:20], records[20:], ROOT / "musicwords/data/checkpoints/clap", folder)
+        for name, value in (("ROUNDS", 2), ("STEPS", 2), ("BATCH", 16)):
+            patch.setattr(training, name, value)
+        training.PromptEncoder(records[:20], ROOT / "musicwords/data/checkpoints/clap", folder).run()
     return folder / "codec", folder / "checkpoint"
 
 
