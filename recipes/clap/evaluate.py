@@ -129,7 +129,8 @@ def evaluate(folder: Path, records: list[dict], mels: np.ndarray, corpus: Path, 
     sources = Sources(embedded(records), corpus, work)
     trained = frozen_heads(sources)
     spoken = [caption for record in train for caption in captions_of(record, CAPTIONS)]
-    result = {"parameters": model.num_parameters(), "retrieval": {}, "zero-shot": {}, "novelty": {}}
+    result = {"parameters": model.num_parameters(), "layers": model.config.text_config.num_hidden_layers}
+    result |= {"retrieval": {}, "zero-shot": {}, "novelty": {}}
     for name in SETS:
         rows = [i for i, record in enumerate(records) if record["split"] == name]
         here, there = [records[i] for i in rows], sources.rows(name)
@@ -156,6 +157,8 @@ def evaluate(folder: Path, records: list[dict], mels: np.ndarray, corpus: Path, 
         print(name, json.dumps({m: s["text to audio"]["R@1"] for m, s in rows_of_table.items()}), flush=True)
     result["typed"] = typed(model, processor, records, mels)
     result["styles"] = styles.evaluate(model, processor, embed_mels, embed_texts, recordings)
+    windows = styles.read("train", recordings)
+    result |= {"training windows": len(windows["mels"]), "training tracks": len(set(windows["track"]))}
     return result
 
 
@@ -220,7 +223,7 @@ def zero_shot(
 
 
 def write_csv(scores: dict, path: Path) -> None:
-    """Retrieval and zero-shot scores as one table: set, task, method, metric, value, low, high."""
+    """All scores as one table: set, task, method, metric, value, low, high."""
     lines = []
     for name, entry in scores["retrieval"].items():
         for method, ways in entry["scores"].items():
@@ -235,6 +238,12 @@ def write_csv(scores: dict, path: Path) -> None:
                 [name, f"zero-shot {task}", "clap", "mean over classes", entry["mean over classes"], None, None]
             )
             lines.append([name, f"zero-shot {task}", "majority", "accuracy", entry["majority"], None, None])
+    for texts, by_side in scores["typed"].items():
+        for side, entry in by_side.items():
+            lines += [["test", f"search, {texts}", side, name, value, None, None] for name, value in entry.items()]
+    for method, entry in scores["styles"].items():
+        lines.append(["tracks", "style", method, "mean over classes", *entry["balanced accuracy"]])
+        lines += [["tracks", "style", method, name, value, None, None] for name, value in entry["by class"].items()]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["set", "task", "method", "metric", "value", "low", "high"])

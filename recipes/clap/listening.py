@@ -15,7 +15,7 @@ from recipes.clap.styles import read
 from recipes.common.parallel import in_chunks
 from recipes.recordings.windows import tag
 
-RENDERED = 2_400  # clips with more timbres that musicnn tags as well
+RENDERED = 600  # clips with more timbres that musicnn tags as well
 CHECKED = 7  # one artist in so many is kept to measure on
 TAGS = 100  # of both taggers
 # A concept holds where it is more probable than both: this, and all but a share of the training windows; it does not

@@ -18,7 +18,7 @@ from recipes.clap.audio_tower import AUDIO, augmented, pooled_features
 from recipes.clap.listening import TAGS, Heard
 from recipes.common.training import Trainer, cosine
 
-ROUNDS, STEPS = 36, 250
+ROUNDS, STEPS = 26, 250
 CLIPS, WINDOWS = 22, 10  # of a batch: rendered, and tagged by musicnn
 LEARNING_RATE, MUON_LEARNING_RATE = 5e-4, 4e-3
 WEIGHT_DECAY, WARM_UP = 0.05, 0.03

@@ -13,8 +13,9 @@ from recipes.clap.features import SAMPLE_RATE, log_mel
 
 TRACKS = Path(__file__).with_name("tracks.toml")
 SECONDS = 10
-HOP = {"train": 5.0, "test": None}  # seconds from one window to the next; None: TEST_WINDOWS, evenly
-MOST = {"train": 50, "test": 5}  # windows of a track
+HOP = {"train": 8.0, "test": None}  # seconds from one window to the next; None: TEST_WINDOWS, evenly
+MOST = {"train": 36, "test": 5}  # windows of a track
+LABELS = {"style", "vocals", "instruments"}
 QUIETEST = 1e-3  # root mean square: below it a window counts as silence
 
 
@@ -31,9 +32,13 @@ class Track:
 
 
 def tracks(use: str) -> list[Track]:
-    """The recordings for ``"train"`` or ``"test"``, in the order of the table."""
+    """The recordings for ``"train"`` or ``"test"``, in the order of the table; of the latter those with a label."""
     table = tomllib.loads(TRACKS.read_text(encoding="utf-8"))
-    return [Track(path, facts) for path, facts in table.items() if facts["use"] == use]
+    return [
+        Track(path, facts)
+        for path, facts in table.items()
+        if facts["use"] == use and (use == "train" or LABELS.intersection(facts))
+    ]
 
 
 def load(track: Track, folder: Path) -> np.ndarray:

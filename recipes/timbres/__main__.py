@@ -1,7 +1,7 @@
 """Play music of the training works again, with more timbres than the corpus has, to train the audio tower on.
 
     python -m recipes.corpus     # first: it reads the scores
-    python -m recipes.timbres    # 24,000 clips, to build/timbres; run again to go on after an interruption
+    python -m recipes.timbres    # 18,000 clips, to build/timbres; run again to go on after an interruption
 
 Each clip is one that the corpus could have had: the same works, but another excerpt, key and instruments. Each stem is
 played by one of three sound fonts or by recorded notes, the mix is put into a room of its own and through filters,

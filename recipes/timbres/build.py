@@ -14,7 +14,7 @@ from recipes.corpus.splits import assign
 from recipes.timbres import production
 from recipes.timbres.band import Band
 
-CLIPS = 24_000
+CLIPS = 18_000
 NAME = "timbres"  # where a clip has the name of its sound font
 
 
