@@ -60,7 +60,8 @@ class Tuning(Trainer):
         self.starts = np.cumsum([0, *map(len, mels)])
         facts = Facts([record["attributes"] for record in records + validation])
         kept = [index for index, (name, _) in enumerate(facts.names) if name != "tempo_bpm"]
-        self.attributes = np.array([facts.names[index][0] for index in kept])
+        self.names = [facts.names[index] for index in kept]
+        self.attributes = np.array([name for name, _ in self.names])
         self.holds, self.known = (
             torch.from_numpy(table[:, kept].astype(np.float32)) for table in (facts.holds, ~facts.blank)
         )
@@ -117,6 +118,17 @@ class Tuning(Trainer):
         error = F.binary_cross_entropy_with_logits(logits, tags, reduction="none").sum(1) - least
         return error.mean(), F.mse_loss(self.heads["layer"](pooled), layer)
 
+    def windows(self, rng: np.random.Generator, generator: torch.Generator) -> tuple[torch.Tensor, ...]:
+        """Spectrograms of some windows, changed, with their tags and layers."""
+        picked = rng.choice(len(self.heard.mels), WINDOWS, replace=False)
+        found = augmented(torch.from_numpy(self.heard.mels[picked].astype(np.float32))[:, None], generator)
+        found = found + torch.from_numpy(rng.uniform(*LEVELS, WINDOWS).astype(np.float32))[:, None, None, None]
+        tags, layer = (torch.from_numpy(x[picked]) for x in (self.heard.tags, self.heard.layer))
+        if rng.random() < MIXED:
+            share = float(rng.beta(0.5, 0.5))
+            found, tags, layer = (share * x + (1 - share) * x.flip(0) for x in (found, tags, layer))
+        return found, tags, layer
+
     def round(self, number: int) -> dict:
         rng, generator = np.random.default_rng([1, number]), torch.Generator().manual_seed(number)
         torch.manual_seed(number)
@@ -124,20 +136,17 @@ class Tuning(Trainer):
         sums = dict.fromkeys(("facts", "tags", "layer"), 0.0)
         for _ in range(STEPS):
             rows = rng.choice(self.size, CLIPS, replace=False)
-            picked = rng.choice(len(self.heard.mels), WINDOWS, replace=False)
-            clips = augmented(torch.from_numpy(self.spectrograms(rows).astype(np.float32))[:, None], generator)
-            windows = torch.from_numpy(self.heard.mels[picked].astype(np.float32))[:, None]
-            windows = augmented(windows, generator)
-            windows = windows + torch.from_numpy(rng.uniform(*LEVELS, WINDOWS).astype(np.float32))[:, None, None, None]
-            tags, layer = (torch.from_numpy(x[picked]) for x in (self.heard.tags, self.heard.layer))
-            if rng.random() < MIXED:
-                share = float(rng.beta(0.5, 0.5))
-                windows, tags, layer = (share * x + (1 - share) * x.flip(0) for x in (windows, tags, layer))
+            sounds = [augmented(torch.from_numpy(self.spectrograms(rows).astype(np.float32))[:, None], generator)]
+            if WINDOWS:
+                windows, tags, layer = self.windows(rng, generator)
+                sounds.append(windows)
             with torch.autocast("cpu", torch.bfloat16):
-                pooled = self.tower(input_features=torch.cat([clips, windows])).pooler_output
+                pooled = self.tower(input_features=torch.cat(sounds)).pooler_output
             pooled = pooled.float()
             facts = self.facts_error(self.heads["facts"](pooled[:CLIPS]), rows).sum(1).mean()
-            error, far = self.tags_errors(pooled[CLIPS:], tags, layer)
+            error = far = torch.zeros(())
+            if WINDOWS:
+                error, far = self.tags_errors(pooled[CLIPS:], tags, layer)
             loss = facts + TAGS_WEIGHT * error + LAYER_WEIGHT * far
             self.step_down(loss, [*self.tower.parameters(), *self.heads.parameters()], 2.0)
             for name, value in (("facts", facts), ("tags", error), ("layer", far)):

@@ -164,11 +164,13 @@ def test_schedule_warms_up_and_ends_where_it_should():
 def built(tmp_path, monkeypatch) -> Namespace:
     """The options of a way on which every step is of today's inputs."""
     monkeypatch.setattr("recipes.steps.fonts", lambda options: {})
-    folders = {name: tmp_path / name for name in ("corpus", "codec", "clap", "prompt_encoder")}
+    monkeypatch.setattr("recipes.steps.recordings", lambda options: {})
+    folders = {name: tmp_path / name for name in ("corpus", "timbres", "recordings", "codec", "clap", "prompt_encoder")}
     for name, folder in folders.items():
         (folder / "checkpoint" if name in ("codec", "prompt_encoder") else folder).mkdir(parents=True)
     (folders["corpus"] / "clips").mkdir()
     for file in ("corpus/corpus.jsonl", "corpus/clips/1.flac", "clap/model.safetensors", "clap/README.md",
+                 "timbres/corpus.jsonl", "recordings/inputs.json",
                  "codec/checkpoint/model.safetensors", "prompt_encoder/checkpoint/model.safetensors"):  # fmt: skip
         (tmp_path / file).write_bytes(b"1")
     options = Namespace(**folders, work=tmp_path / "work")
@@ -192,7 +194,9 @@ def test_nothing_changed_and_nothing_begins_anew(built):
         ("clap/model.safetensors", {"captioner", "prompt_encoder"}),
         ("prompt_encoder/checkpoint/model.safetensors", {"musicgen", "diffusion"}),
         ("codec/checkpoint/model.safetensors", {"musicgen", "diffusion"}),
-        ("corpus/clips/1.flac", {"clap", "captioner", "codec", "prompt_encoder", "musicgen", "diffusion"}),
+        ("timbres/corpus.jsonl", {"clap"}),
+        ("recordings/inputs.json", {"clap"}),
+        ("corpus/clips/1.flac", {"timbres", "clap", "captioner", "codec", "prompt_encoder", "musicgen", "diffusion"}),
     ],
 )
 def test_what_stands_on_a_change_begins_anew_and_nothing_else(built, file, steps):

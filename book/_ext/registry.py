@@ -1,0 +1,125 @@
+"""Sphinx extension: the directive ``registry``, a table of models, data sets or benchmarks out of ``book/data``.
+
+::
+
+    :::{registry} models
+    :task: description
+    :::
+
+The argument is the name of a file of ``book/data`` without its suffix. With ``task``, only entries with that task are
+shown. Readers sort and filter the table in the page (``registry.js``). What nobody could verify is empty.
+"""
+
+from pathlib import Path
+
+import yaml
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+DATA = Path("book") / "data"
+
+
+def named(entry: dict) -> str:
+    """The name, linked to where it is to be had, and its citation."""
+    address = entry.get("weights") or entry.get("address")
+    name = f"[{entry['name']}]({address})" if address else entry["name"]
+    return f"{name} {{cite:p}}`{entry['cite']}`" if entry.get("cite") else name
+
+
+def year(entry: dict) -> str:
+    text = str(entry.get("year") or "")
+    return f"{text}, new" if entry.get("newer") else text
+
+
+def licence(entry: dict) -> str:
+    """Of the weights, or why there is none."""
+    if not entry.get("weights"):
+        return "no weights"
+    gated = " (after registration)" if entry.get("gated") else ""
+    return f"{entry.get('licence') or ''}{gated}"
+
+
+def number(field: str):
+    def text(entry: dict) -> str:
+        value = entry.get(field)
+        return f"{value:,}" if isinstance(value, int) else str(value or "")
+
+    return text
+
+
+def plain(field: str):
+    def text(entry: dict) -> str:
+        value = entry.get(field)
+        return ", ".join(value) if isinstance(value, list) else str(value or "")
+
+    return text
+
+
+def code(field: str):
+    def text(entry: dict) -> str:
+        return f"`{entry[field]}`" if entry.get(field) else ""
+
+    return text
+
+
+COLUMNS = {  # file -> head of a column, its share of the width, and what stands in it
+    "models": (("Model", 30, named), ("Year", 8, year), ("Kind", 18, plain("type")), ("Size", 12, plain("parameters")),
+               ("Weights", 14, licence), ("Class", 18, code("library"))),
+    "datasets": (("Data set", 26, named), ("Year", 8, year), ("What", 20, plain("content")),
+                 ("Recordings", 9, number("items")), ("Texts", 9, number("texts")), ("Text by", 8, plain("text_origin")),
+                 ("Audio", 10, plain("audio")), ("License", 10, plain("licence"))),
+    "benchmarks": (("Benchmark", 24, named), ("Year", 8, year), ("What it asks", 34, plain("what")),
+                   ("Items", 8, number("size")), ("Answers", 10, plain("answers")),
+                   ("Without sound", 16, plain("text_only"))),
+}  # fmt: skip
+
+
+def read(folder: Path, name: str) -> list[dict]:
+    """The entries of a file, in alphabetical order."""
+    entries = yaml.safe_load((folder / DATA / f"{name}.yml").read_text(encoding="utf-8"))
+    return sorted(entries, key=lambda entry: entry["name"].lower())
+
+
+class Registry(SphinxDirective):
+    """Show the table."""
+
+    required_arguments = 1
+    option_spec = {"task": directives.unchanged}
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table, or warn of a name or a task that there is not."""
+        name, task = self.arguments[0], self.options.get("task")
+        if name not in COLUMNS:
+            return self.warn(f"there is no registry {name!r}: give {', '.join(COLUMNS)}")
+        self.env.note_dependency(str(Path(self.env.srcdir) / DATA / f"{name}.yml"))
+        entries = [one for one in read(Path(self.env.srcdir), name) if task is None or task in one["task"]]
+        if not entries:
+            return self.warn(f"no entry of {name} has the task {task!r}")
+        columns = COLUMNS[name]
+        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for _, width, _ in columns), cols=len(columns))
+        group += nodes.thead(
+            "", nodes.row("", *(nodes.entry("", nodes.paragraph("", head)) for head, _, _ in columns))
+        )
+        body = nodes.tbody()
+        for entry in entries:
+            row = nodes.row()
+            for _, _, text in columns:
+                said, _ = self.state.inline_text(text(entry), self.lineno)
+                row += nodes.entry("", nodes.paragraph("", "", *said))
+            body += row
+        group += body
+        return [nodes.table("", group, classes=["registry"])]
+
+    def warn(self, message: str) -> list[nodes.Node]:
+        """Warn at the place of the directive, and show nothing."""
+        logging.getLogger(__name__).warning(message, location=self.get_location())
+        return []
+
+
+def setup(app: Sphinx) -> dict:
+    """Register the extension."""
+    app.add_directive("registry", Registry)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

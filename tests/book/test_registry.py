@@ -1,0 +1,71 @@
+"""The registry of models, data sets and benchmarks: complete, cited, and shown as tables that can be sorted."""
+
+import re
+from collections import Counter
+
+import pytest
+import yaml
+from pybtex.database import parse_file
+from run_notebooks import ROOT
+
+DATA = ROOT / "book" / "data"
+LEAST = {"models": 45, "datasets": 30, "benchmarks": 15}
+TASKS = {
+    "models": {"description", "retrieval", "generation", "codec", "encoder"},
+}
+
+
+@pytest.fixture(scope="module", params=sorted(LEAST))
+def registry(request):
+    return request.param, yaml.safe_load((DATA / f"{request.param}.yml").read_text(encoding="utf-8"))
+
+
+def test_there_are_enough_entries_and_none_is_twice(registry):
+    name, entries = registry
+    assert len(entries) >= LEAST[name]
+    assert not [one for one, count in Counter(entry["name"].lower() for entry in entries).items() if count > 1]
+
+
+def test_all_entries_have_the_same_fields(registry):
+    _, entries = registry
+    assert {frozenset(entry) for entry in entries} == {frozenset(entries[0])}
+    for entry in entries:
+        assert set(entry["checked"]) == {"where", "when", "what"} and all(entry["checked"].values()), entry["name"]
+        assert isinstance(entry["task"], list) and entry["task"], entry["name"]
+
+
+def test_what_is_new_was_published_after_the_tutorial(registry):
+    _, entries = registry
+    for entry in entries:
+        if entry["year"]:
+            assert isinstance(entry["newer"], bool)
+            assert not (entry["newer"] and entry["year"] < 2024) and not (not entry["newer"] and entry["year"] > 2024), (
+                entry["name"]
+            )
+
+
+def test_citations_are_in_the_bibliography(registry):
+    _, entries = registry
+    known = parse_file(str(ROOT / "book" / "references.bib")).entries
+    assert not [entry["name"] for entry in entries if entry["cite"] and entry["cite"] not in known]
+
+
+def test_addresses_are_addresses(registry):
+    _, entries = registry
+    for entry in entries:
+        for field in ("weights", "address"):
+            assert entry.get(field) is None or re.match(r"https://\S+$", entry[field]), entry["name"]
+
+
+def test_classes_are_in_the_libraries():
+    """Those that the registry names can be imported from transformers; diffusers takes long to import and is searched."""
+    import importlib.util
+    from pathlib import Path
+
+    import transformers
+
+    folder = Path(importlib.util.find_spec("diffusers").origin).parent
+    source = (folder / "__init__.py").read_text(encoding="utf-8")
+    for entry in yaml.safe_load((DATA / "models.yml").read_text(encoding="utf-8")):
+        for library, name in re.findall(r"(transformers|diffusers): (\w+)", entry["library"] or ""):
+            assert hasattr(transformers, name) if library == "transformers" else name in source, entry["name"]
