@@ -35,6 +35,7 @@ MINUTES = re.compile(r"\*\*It takes\*\* about (\d+) minutes")
 FENCE = re.compile(r"^(`{3,})(?P<directive>\{)?[^\n]*\n(?P<inside>.*?)^\1$", re.MULTILINE | re.DOTALL)
 # What the book was asked to be made with; the first two make and run it.
 PACKAGES = ("torch", "torchaudio", "transformers", "laion_clap", "audiocraft", "librosa", "datasets", "matplotlib")
+REGISTRY = re.compile(r"^:::\{registry\} (\w+)", re.MULTILINE)  # a table whose entries are cited
 IMPORT = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
 NOTATION = "book/appendices/notation.md"
 FORMULA = re.compile(r"\$\$(.*?)\$\$", re.DOTALL)
@@ -94,6 +95,11 @@ def citation_problems(root: Path) -> list[str]:
         for group in CITATION.findall(text_of(path)):
             for key in group.split(","):
                 cited.setdefault(key.strip(), path)
+        for name in REGISTRY.findall(text_of(path)):
+            data = root / "book" / "data" / f"{name}.yml"
+            for entry in yaml.safe_load(data.read_text(encoding="utf-8")):
+                if entry["cite"]:
+                    cited.setdefault(entry["cite"], data)
     problems = [f"{path}: no entry for the citation {key}" for key, path in cited.items() if key not in entries]
     problems += [f"references.bib: {key} is never cited" for key in entries if key not in cited]
     titles = Counter(re.sub(r"\W", "", entry.fields.get("title", "")).lower() for entry in entries.values())

@@ -28,6 +28,8 @@ CONTROLS = {
     "copy": "button.copybtn",
     "solution": "button.toggle-button",
     "folded code": "details.hide > summary",
+    "head of a registry": "button.registry-sort",
+    "filter of a registry": ".registry-filter input",
 }
 CLICKABLE = "button, summary, input, select, textarea, [role=button], [onclick], label, object, video"
 

@@ -69,8 +69,9 @@ COLUMNS = {  # file -> head of a column, its share of the width, and what stands
     "models": (("Model", 30, named), ("Year", 8, year), ("Kind", 18, plain("type")), ("Size", 12, plain("parameters")),
                ("Weights", 14, licence), ("Class", 18, code("library"))),
     "datasets": (("Data set", 26, named), ("Year", 8, year), ("What", 20, plain("content")),
-                 ("Recordings", 9, number("items")), ("Texts", 9, number("texts")), ("Text by", 8, plain("text_origin")),
-                 ("Audio", 10, plain("audio")), ("License", 10, plain("licence"))),
+                 ("Recordings", 9, number("items")), ("Texts", 9, number("texts")),
+                 ("Text by", 8, plain("text_origin")), ("Audio", 10, plain("audio")),
+                 ("License", 10, plain("licence"))),
     "benchmarks": (("Benchmark", 24, named), ("Year", 8, year), ("What it asks", 34, plain("what")),
                    ("Items", 8, number("size")), ("Answers", 10, plain("answers")),
                    ("Without sound", 16, plain("text_only"))),
@@ -87,7 +88,7 @@ class Registry(SphinxDirective):
     """Show the table."""
 
     required_arguments = 1
-    option_spec = {"task": directives.unchanged}
+    option_spec = {"task": directives.unchanged}  # noqa: RUF012 -- docutils asks for a plain attribute
 
     def run(self) -> list[nodes.Node]:
         """Return the table, or warn of a name or a task that there is not."""
@@ -100,9 +101,7 @@ class Registry(SphinxDirective):
             return self.warn(f"no entry of {name} has the task {task!r}")
         columns = COLUMNS[name]
         group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for _, width, _ in columns), cols=len(columns))
-        group += nodes.thead(
-            "", nodes.row("", *(nodes.entry("", nodes.paragraph("", head)) for head, _, _ in columns))
-        )
+        group += nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", head)) for head, _, _ in columns)))
         body = nodes.tbody()
         for entry in entries:
             row = nodes.row()

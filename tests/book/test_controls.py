@@ -8,6 +8,7 @@ from visit import CONTROLS, SCREENS, Visit
 
 NOTEBOOK = "notebooks/description/tagging"
 PAGE = "book/language_models/framework"
+REGISTRY = "book/appendices/registry"
 both_screens = pytest.mark.parametrize("screen", SCREENS)
 pytestmark = pytest.mark.slow
 
@@ -267,6 +268,36 @@ def test_folded_code(visit, screen):
         assert (prompt.inner_text().strip(), code.is_visible()) == ("Show the code", False)
         prompt.click()
         assert (prompt.inner_text().strip(), code.is_visible()) == ("Hide the code", True)
+
+
+@both_screens
+def test_head_of_a_registry(visit, screen):
+    page = visit(REGISTRY, screen)
+    table = page.locator("table.registry").first
+    years = "table => [...table.tBodies[0].rows].map(row => parseInt(row.cells[1].textContent)).filter(year => year)"
+    button = table.locator("button.registry-sort").nth(1)
+    button.click()
+    upward = table.evaluate(years)
+    assert upward == sorted(upward) and len(set(upward)) > 3
+    assert button.locator("xpath=..").get_attribute("aria-sort") == "ascending"
+    button.focus()
+    page.keyboard.press("Enter")
+    assert table.evaluate(years) == sorted(upward, reverse=True)
+    assert button.locator("xpath=..").get_attribute("aria-sort") == "descending"
+
+
+@both_screens
+def test_filter_of_a_registry(visit, screen):
+    page = visit(REGISTRY, screen)
+    label, table = page.locator(".registry-filter").first, page.locator("table.registry").first
+    rows = table.locator("tbody tr")
+    every = rows.count()
+    label.locator("input").fill("transformers: Musicgen")
+    found = rows.filter(visible=True)
+    assert 0 < found.count() < every and all("Musicgen" in row for row in found.all_inner_texts())
+    assert label.locator("output").inner_text() == f"{found.count()} of {every}"
+    label.locator("input").fill("")
+    assert rows.filter(visible=True).count() == every
 
 
 @both_screens
