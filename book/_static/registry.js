@@ -1,6 +1,6 @@
 // Tables of the registry: sorted by a click on a head, and filtered by what is typed above them.
 
-for (const table of document.querySelectorAll("table.registry")) {
+function equip(table) {
   const body = table.tBodies[0];
   const text = (row, column) => row.cells[column].textContent.trim();
   const heads = [...table.tHead.rows[0].cells];
@@ -45,3 +45,5 @@ for (const table of document.querySelectorAll("table.registry")) {
   (table.closest(".pst-scrollable-table-container") ?? table).before(label);
   show();
 }
+
+document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("table.registry").forEach(equip));
