@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from recipes.music.scores import Note
-from recipes.music.soundfont import SAMPLE_RATE
-from recipes.timbres import production, sampler
+for module in ("music21", "tinysoundfont"):
+    pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
+
+from recipes.music.scores import Note  # noqa: E402
+from recipes.music.soundfont import SAMPLE_RATE  # noqa: E402
+from recipes.timbres import production, sampler  # noqa: E402
 
 SECONDS = 2.0
 
