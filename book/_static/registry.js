@@ -25,12 +25,13 @@ function equip(table) {
     });
   });
 
-  const label = document.createElement("label");
+  const bar = document.createElement("div");
   const field = document.createElement("input");
   const count = document.createElement("output");
   field.type = "search";
-  label.className = "registry-filter";
-  label.append("Filter: ", field, " ", count);
+  field.setAttribute("aria-label", "Filter the rows of the table");
+  bar.className = "registry-filter";
+  bar.append("Filter: ", field, " ", count);
   const show = () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
@@ -42,7 +43,7 @@ function equip(table) {
     count.textContent = `${shown} of ${body.rows.length}`;
   };
   field.addEventListener("input", show);
-  (table.closest(".pst-scrollable-table-container") ?? table).before(label);
+  (table.closest(".pst-scrollable-table-container") ?? table).before(bar);
   show();
 }
 

@@ -289,14 +289,14 @@ def test_head_of_a_registry(visit, screen):
 @both_screens
 def test_filter_of_a_registry(visit, screen):
     page = visit(REGISTRY, screen)
-    label, table = page.locator(".registry-filter").first, page.locator("table.registry").first
+    bar, table = page.locator(".registry-filter").first, page.locator("table.registry").first
     rows = table.locator("tbody tr")
     every = rows.count()
-    label.locator("input").fill("transformers: Musicgen")
+    bar.locator("input").fill("transformers: Musicgen")
     found = rows.filter(visible=True)
     assert 0 < found.count() < every and all("Musicgen" in row for row in found.all_inner_texts())
-    assert label.locator("output").inner_text() == f"{found.count()} of {every}"
-    label.locator("input").fill("")
+    assert bar.locator("output").inner_text() == f"{found.count()} of {every}"
+    bar.locator("input").fill("")
     assert rows.filter(visible=True).count() == every
 
 
