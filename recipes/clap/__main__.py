@@ -14,7 +14,7 @@ from recipes.clap.features import log_mels
 from recipes.clap.joining import join
 from recipes.clap.listening import divided, heard_windows
 from recipes.clap.text_tower import Teaching
-from recipes.clap.tuning import Tuning
+from recipes.clap.tuning import CYCLES, Tuning
 from recipes.common.command_line import parser
 from recipes.common.inputs import Code, fingerprint, kept_json, start
 from recipes.common.records import of_split, read_records
@@ -41,7 +41,9 @@ def main() -> None:
             Teaching(train[0], validation[0], work).run()
         tower = Trainer(work, *train, *validation).run()
         listening, checked = divided(heard)
-        tower = Tuning(work, tower, train[0] + timbres, [train[1], played], listening, *validation, checked).run()
+        for cycle in range(len(CYCLES)):
+            rendered = train[0] + timbres, [train[1], played]
+            tower = Tuning(work, cycle, tower, *rendered, listening, *validation, checked).run()
         export(join(tower, train, (timbres, played), heard, validation, work), work, made)
     publish(made, output, enter)
     scored = fingerprint(made, options.corpus / "corpus.jsonl", Code("recipes.clap.evaluate"))

@@ -21,13 +21,13 @@ from recipes.clap.features import log_mels
 from recipes.clap.listening import TAGS, divided, heard_windows
 from recipes.clap.styles import TAGS as CLASS_TAGS
 from recipes.clap.styles import by_tags, read, score
-from recipes.clap.tuning import CLIPS, WINDOWS, Tuning
+from recipes.clap.tuning import CLIPS, WINDOWS, Cycle, Tuning
 from recipes.common.command_line import ROOT, parser
 from recipes.common.files import write_rows
 from recipes.common.records import of_split, read_records
 
 OUTPUT = ROOT / "musicwords" / "data" / "benchmarks" / "ears.csv"
-ROUNDS = 5
+CYCLE = Cycle(5, 3e-4, 1.5e-3, 0.05, 0)
 RUNS = {  # name -> whether it hears more timbres, and recordings
     "corpus": (False, False),
     "timbres": (True, False),
@@ -87,7 +87,7 @@ def main() -> None:
     del mels
     listening, checked = divided(heard_windows(options.recordings, options.timbres, options.processes))
     recordings = {use: read(use, options.recordings) for use in ("train", "test")}
-    tuning.ROUNDS = ROUNDS
+    tuning.CYCLES = (CYCLE,)
     rows = []
     for name, (more, recorded) in RUNS.items():
         folder = options.work / name.replace(" ", "-")
@@ -99,7 +99,7 @@ def main() -> None:
             rows.append({"run": "before", "validation": None, "unheard font": None} | judged(
                 tower, None, (), font[1], recordings["train"], recordings["test"]
             ))  # fmt: skip
-        run = Tuning(folder, tower, *sounds, listening, *validation, checked)
+        run = Tuning(folder, 0, tower, *sounds, listening, *validation, checked)
         run.run()
         facts = Facts([record["attributes"] for record in font[0]], [frozenset(run.names)])
         columns = [facts.names.index(one) for one in run.names]

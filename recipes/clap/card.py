@@ -10,7 +10,7 @@ from recipes.clap.evaluate import HEAD_CAPTIONS, SEEDS
 from recipes.clap.sentences import natural
 from recipes.clap.styles import CLASSES
 from recipes.clap.text_tower import DEFINITIONS, LONGEST, VOCABULARY, WORDS
-from recipes.clap.tuning import STEPS
+from recipes.clap.tuning import CYCLES, STEPS, whole_curve
 from recipes.common.cards import table
 from recipes.corpus.plan import EMBEDDED, SIZES
 from recipes.timbres.build import CLIPS as TIMBRES
@@ -63,8 +63,9 @@ similarity = model.get_audio_features(**sounds).pooler_output @ model.get_text_f
   Encoder) has of $words Chinese words. On sentences of validation as people type them, F of facts: $f_en in English,
   $f_zh in Chinese. Curve: `text-tower.csv`.
 - Audio tower: $epochs epochs on the corpus from scratch, to tell every fact that a caption can state (curve:
-  `audio-tower.csv`), then $rounds rounds of $steps batches on all rendered clips and the recordings, to tell facts
-  and tags (curve: `audio-tuning.csv`). With tags of recordings by other artists its tags correlate by $correlation.
+  `audio-tower.csv`), then $rounds rounds of $steps batches in $cycles cycles of the learning rate on all rendered
+  clips and the recordings, to tell facts and tags (curve: `audio-tuning.csv`). With tags of recordings by other artists
+  its tags correlate by $correlation.
 - Projections: InfoNCE in both directions between the frozen towers, with every text that is true of a sound as a
   positive. Curve: `alignment.csv`.
 - Recipe: `recipes/clap`. One seed. Choices were made on the validation clips and sentences. The first version of this
@@ -182,7 +183,8 @@ def read_curve(path: Path) -> list[dict]:
 
 def write_card(scores: dict, work: Path) -> str:
     """The card, from the scores and the curves of the run in ``work``."""
-    curves = {name: read_curve(work / f"{name}.csv") for name in ("audio-tower", "audio-tuning", "text-tower")}
+    curves = {name: read_curve(work / f"{name}.csv") for name in ("audio-tower", "text-tower")}
+    tuning = whole_curve(work)
     read = min(curves["text-tower"], key=lambda row: float(row["error"]))
     new, ours = scores["novelty"]["test"], scores["retrieval"]["test"]["scores"]
     real, drums = scores["retrieval"]["recordings"]["scores"], scores["zero-shot"]["recordings"]["percussion"]
@@ -206,9 +208,10 @@ def write_card(scores: dict, work: Path) -> str:
         f_en=f"{float(read['f_en']):.2f}",
         f_zh=f"{float(read['f_zh']):.2f}",
         epochs=len(curves["audio-tower"]),
-        rounds=len(curves["audio-tuning"]),
+        rounds=len(tuning),
+        cycles=len(CYCLES),
         steps=STEPS,
-        correlation=f"{float(curves['audio-tuning'][-1]['tag correlation']):.2f}",
+        correlation=f"{float(tuning[-1]['tag correlation']):.2f}",
         frame=f"{new['frame']:.0%}",
         any_item=f"{new['any_item']:.0%}",
         share=f"{ours['clap']['text to audio']['R@1'][0] / ours['attribute oracle']['text to audio']['R@1'][0]:.0%}",

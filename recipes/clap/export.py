@@ -8,6 +8,8 @@ from transformers import BertTokenizer, ClapModel, ClapProcessor
 
 from recipes.clap.features import feature_extractor
 from recipes.clap.text_tower import LONGEST
+from recipes.clap.tuning import whole_curve
+from recipes.common.files import write_rows
 from recipes.common.registration import register
 
 PUBLISHED = {  # what the full tier loads under the same name
@@ -33,7 +35,8 @@ def export(model: ClapModel, work: Path, folder: Path) -> None:
         model_input_names=["input_ids", "attention_mask"],
     )
     ClapProcessor(feature_extractor(), tokenizer).save_pretrained(folder)
-    for name in ("text-tower.csv", "audio-tower.csv", "audio-tuning.csv", "alignment.csv"):
+    write_rows(folder / "audio-tuning.csv", whole_curve(work))
+    for name in ("text-tower.csv", "audio-tower.csv", "alignment.csv"):
         shutil.copyfile(work / name, folder / name)
     for path in folder.iterdir():
         path.chmod(0o644)

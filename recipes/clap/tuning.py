@@ -2,10 +2,12 @@
 
 The tower of ``audio_tower`` has heard two sound fonts. Here it learns the same facts from clips that many timbres play,
 and beside them what two taggers, trained on recordings, say of recordings: each tag's probability, and the layer before
-the tags. Batches hold both.
+the tags. Batches hold both. The learning rate falls in several cycles, and each begins with new optimizers.
 """
 
+import csv
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,33 +20,47 @@ from recipes.clap.audio_tower import AUDIO, augmented, pooled_features
 from recipes.clap.listening import TAGS, Heard
 from recipes.common.training import Trainer, cosine
 
-ROUNDS, STEPS = 26, 250
+STEPS = 250  # of a round
 CLIPS, WINDOWS = 22, 10  # of a batch: rendered, and tagged by musicnn
-LEARNING_RATE, MUON_LEARNING_RATE = 5e-4, 4e-3
-WEIGHT_DECAY, WARM_UP = 0.05, 0.03
+WEIGHT_DECAY = 0.05
 TAGS_WEIGHT, LAYER_WEIGHT = 0.7, 10.0  # of the errors in the tags and in the layer before them, beside the facts
 MIXED = 0.5  # share of the batches whose windows are mixed by pairs (mixup)
 LEVELS = (-14.0, 3.0)  # dB that a window becomes louder
+NAME = "audio-tuning"
+
+
+class Cycle(NamedTuple):
+    """A fall of the learning rates, from a warm-up on."""
+
+    rounds: int
+    rate: float  # of AdamW
+    muon_rate: float
+    warm_up: float  # share of the steps
+    seed: int
+
+
+# The first one was too fast: the validation loss rose from 12.7 to 22 nats, and came back to 12.7.
+CYCLES = (Cycle(26, 5e-4, 4e-3, 0.03, 0), Cycle(10, 3e-4, 1.5e-3, 0.01, 0), Cycle(24, 3e-4, 1.5e-3, 0.01, 1000))
 
 
 class Tuning(Trainer):
-    """Trains in rounds of ``STEPS`` batches.
+    """Trains one cycle, in rounds of ``STEPS`` batches.
 
     Parameters
     ----------
-    folder : where the state and the curve are kept
-    tower : what it begins with
+    folder : where the states and the curves are kept
+    number : of the cycle; what an earlier one ended with lies in the folder
+    tower : what the first cycle begins with; it changes
     records, mels : of the rendered training clips, in the same order
     heard : windows with tags, most of them of recordings
     validation, validation_mels : of the validation clips
     held_out : windows of recordings by artists that ``heard`` lacks, to measure on
     """
 
-    name, curve_name = "audio-tuning", "audio-tuning.csv"
-
     def __init__(
         self,
         folder: Path,
+        number: int,
         tower: ClapAudioModel,
         records: list[dict],
         mels: list[np.ndarray],
@@ -54,6 +70,8 @@ class Tuning(Trainer):
         held_out: Heard,
     ):
         torch.manual_seed(0)
+        self.cycle, self.name = CYCLES[number], f"{NAME}-{number + 1}"
+        self.curve_name = f"{self.name}.csv"
         self.tower, self.mels, self.heard = tower, mels, heard
         self.validation_mels, self.held_out = validation_mels, held_out
         self.size = len(records)
@@ -75,26 +93,31 @@ class Tuning(Trainer):
         with torch.no_grad():
             for name, share in (("facts", self.holds.mean(0)), ("tags", torch.from_numpy(heard.tags.mean(0)))):
                 self.heads[name].bias.copy_(torch.logit(share.clamp(0.002, 0.998)))
+        if number:
+            state = torch.load(folder / f"{NAME}-{number}.pt", weights_only=True)
+            for name, part in self.parts().items():
+                part.load_state_dict(state[name])
         matrices = [p for name, p in tower.named_parameters() if p.ndim == 2 and "relative_position" not in name]
         chosen = {id(p) for p in matrices}
         others = [p for p in (*tower.parameters(), *self.heads.parameters()) if id(p) not in chosen]
         optimizers = [
             torch.optim.Muon(
-                matrices, lr=MUON_LEARNING_RATE, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"
+                matrices, lr=self.cycle.muon_rate, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"
             ),
             torch.optim.AdamW(
                 [
                     {"params": [p for p in others if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
                     {"params": [p for p in others if p.ndim <= 1], "weight_decay": 0.0},
                 ],
-                lr=LEARNING_RATE,
+                lr=self.cycle.rate,
                 betas=(0.9, 0.98),
             ),
         ]
-        super().__init__(folder, ROUNDS, optimizers)
+        super().__init__(folder, self.cycle.rounds, optimizers)
 
     def rate(self, step: int) -> float:
-        return cosine(step, ROUNDS * STEPS, WARM_UP * ROUNDS * STEPS)
+        steps = self.cycle.rounds * STEPS
+        return cosine(step, steps, self.cycle.warm_up * steps)
 
     def parts(self) -> dict:
         return {"tower": self.tower, "heads": self.heads}
@@ -130,8 +153,9 @@ class Tuning(Trainer):
         return found, tags, layer
 
     def round(self, number: int) -> dict:
-        rng, generator = np.random.default_rng([1, number]), torch.Generator().manual_seed(number)
-        torch.manual_seed(number)
+        seed = self.cycle.seed + number
+        rng, generator = np.random.default_rng([1, seed]), torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)
         self.tower.train()
         sums = dict.fromkeys(("facts", "tags", "layer"), 0.0)
         for _ in range(STEPS):
@@ -169,3 +193,12 @@ class Tuning(Trainer):
         found = {"validation": error.sum(), "held-out tags": tags, "held-out layer": layer, "tag correlation": along}
         found |= {f"validation {name}": value for name, value in by_attribute.items()}
         return {name: round(float(value), 3) for name, value in found.items()}
+
+
+def whole_curve(folder: Path) -> list[dict]:
+    """The curves of all cycles, one after the other, as text; ``cycle`` says which."""
+    found = []
+    for number in range(len(CYCLES)):
+        with (folder / f"{NAME}-{number + 1}.csv").open() as file:
+            found += [{"cycle": number + 1} | row for row in csv.DictReader(file)]
+    return found

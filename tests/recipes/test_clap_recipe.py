@@ -188,15 +188,16 @@ def test_tuning_learns_facts_and_tags_and_goes_on_after_an_interruption(records,
     from recipes.clap import tuning
     from recipes.clap.audio_tower import new_tower
 
-    for name, value in (("ROUNDS", 2), ("STEPS", 3), ("CLIPS", 8), ("WINDOWS", 4)):
+    cycles = tuning.Cycle(2, 5e-4, 4e-3, 0.03, 0), tuning.Cycle(1, 1e-5, 1e-5, 0.01, 7)
+    for name, value in (("CYCLES", cycles), ("STEPS", 3), ("CLIPS", 8), ("WINDOWS", 4)):
         monkeypatch.setattr(tuning, name, value)
 
-    def make(name):
+    def make(name, cycle=0):
         work = tmp_path / name
         work.mkdir(exist_ok=True)
         parts, heard = [mels[:30], mels[30:48]], heard_by(mels[:40])
         return tuning.Tuning(
-            work, new_tower(), records[:48], parts, heard, records[48:], mels[48:], heard_by(mels[:20])
+            work, cycle, new_tower(), records[:48], parts, heard, records[48:], mels[48:], heard_by(mels[:20])
         )
 
     whole = make("whole")
@@ -207,6 +208,11 @@ def test_tuning_learns_facts_and_tags_and_goes_on_after_an_interruption(records,
     again.run()
     torch.testing.assert_close(again.tower.state_dict(), whole.tower.state_dict(), rtol=RESUMED, atol=RESUMED)
     assert whole.curve[1]["facts"] < whole.curve[0]["facts"]
+    second = make("whole", 1)  # begins with what the first cycle ended with
+    torch.testing.assert_close(second.tower.state_dict(), whole.tower.state_dict())
+    second.run()
+    curve = tuning.whole_curve(tmp_path / "whole")
+    assert [(row["cycle"], row["round"]) for row in curve] == [(1, "1"), (1, "2"), (2, "1")]
 
 
 def test_the_exported_folder_is_what_was_trained(trainer, records, mels, folder, tmp_path, monkeypatch):
@@ -231,7 +237,8 @@ def test_the_exported_folder_is_what_was_trained(trainer, records, mels, folder,
     scores = (work / "alignment.csv").read_text().splitlines()
     assert float(scores[-1].split(",")[1]) < float(scores[1].split(",")[1])  # the loss
     shutil.copy(folder / "text-tower.csv", work)
-    (work / "audio-tuning.csv").write_text("round\n1\n")
+    for cycle in range(3):
+        (work / f"audio-tuning-{cycle + 1}.csv").write_text("round\n1\n")
     expected = embed_mels(model, mels[:4])[1]
     export(model, work, tmp_path / "clap")
     loaded, processor = (
