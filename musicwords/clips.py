@@ -1,4 +1,4 @@
-"""The clip set of the book, and reading any audio file."""
+"""The clip set of the book, excerpts of recordings, and reading any audio file."""
 
 import json
 import warnings
@@ -11,17 +11,26 @@ from musicwords.decoding import Decoder, Undecodable
 from musicwords.signal import check_signal
 
 CLIPS = Path(__file__).parent / "data" / "clips"
+RECORDINGS = CLIPS.with_name("recordings")
 
 
-def load_clips() -> Dataset:
+def load_clips(folder: Path = CLIPS) -> Dataset:
     """Load the clip set: one row a clip, sorted by name, from the package itself and without a network.
+
+    Parameters
+    ----------
+    folder : Path
+        ``RECORDINGS`` gives ten seconds each of a dozen recordings of bands, an orchestra and others. They have
+        licences of their own, and of their music only what their files and credits say is known.
 
     Returns
     -------
     datasets.Dataset
         Column ``audio`` holds ``{"path", "bytes"}``; give its path to :func:`load_audio`. The other columns are
         those of ``metadata.jsonl``: ``file_name``, ``name``, ``title``, ``creator``, ``source``, ``licence``,
-        ``production``, ``soundfont``, ``attributes``, ``captions`` and ``qa``.
+        ``production``, ``soundfont``, ``attributes``, ``captions`` and ``qa``. Recordings have, after the licence,
+        ``changes``, ``style``, ``vocals``, ``instruments``, ``label_source`` (where style or instruments stand) and
+        ``label_level``.
 
     Examples
     --------
@@ -32,9 +41,9 @@ def load_clips() -> Dataset:
     """
     # The folder follows the audiofolder convention, but load_dataset("audiofolder") itself asks for torchcodec and
     # FFmpeg even where nothing is decoded (seen in datasets 5.2). This needs neither, nor a cache on disk.
-    lines = (CLIPS / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    files = [{"path": str(CLIPS / row["file_name"]), "bytes": None} for row in rows]
+    files = [{"path": str(folder / row["file_name"]), "bytes": None} for row in rows]
     clips = Dataset.from_list([{"audio": file, **row} for file, row in zip(files, rows, strict=True)])
     return clips.cast_column("audio", Audio(decode=False))
 

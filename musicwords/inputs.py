@@ -57,8 +57,9 @@ def check_texts(texts: Sequence[str], processor: ProcessorMixin) -> None:
     Call it before ``processor(text=texts, padding=True, truncation=True)``, which cuts long texts and replaces
     unknown words in silence.
 
-    A tokenizer that reads bytes, such as RoBERTa's in the published CLAP, has no unknown tokens. With it, text in
-    another language than the model learned passes, and only the answers show it.
+    The mini CLAP reads English and Simplified Chinese, and the mini generators English. A tokenizer that reads bytes,
+    such as RoBERTa's in the published CLAP, has no unknown tokens: text in another language than the model learned
+    passes, and only the answers show it.
 
     Parameters
     ----------
@@ -85,8 +86,8 @@ def check_texts(texts: Sequence[str], processor: ProcessorMixin) -> None:
         unknown = tokens.count(tokenizer.unk_token_id)
         if unknown > MOST_UNKNOWN * len(tokens):
             raise ValueError(
-                f"{unknown} of {len(tokens)} tokens of the text {shown!r} are unknown: this model reads English. "
-                "Translate the text."
+                f"{unknown} of {len(tokens)} tokens of the text {shown!r} are unknown: this model does not read its "
+                "language. Write it in English, or in another language that the model's card names."
             )
         if unknown:
             warnings.warn(f"{unknown} of {len(tokens)} tokens of the text {shown!r} are unknown.", stacklevel=2)

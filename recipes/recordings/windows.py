@@ -41,11 +41,11 @@ def tracks(use: str) -> list[Track]:
     ]
 
 
-def load(track: Track, folder: Path) -> np.ndarray:
-    """A recording, mono at 16 kHz; where it lacks a part that is a file of its own, with this part."""
-    audio = load_audio(find(track.path, folder), SAMPLE_RATE)
+def load(track: Track, folder: Path, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """A recording, mono; where it lacks a part that is a file of its own, with this part."""
+    audio = load_audio(find(track.path, folder), sample_rate)
     if part := track.facts.get("mix_with"):
-        other = load_audio(Path("/") / part, SAMPLE_RATE)
+        other = load_audio(Path("/") / part, sample_rate)
         length = min(len(audio), len(other))
         audio = np.clip(audio[:length] + other[:length], -1, 1)
     return audio

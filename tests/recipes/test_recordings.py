@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from musicwords.clips import RECORDINGS, load_audio, load_clips
 from recipes.clap import listening, sentences, styles
-from recipes.recordings import windows
+from recipes.music.clips import decode, loudness
+from recipes.recordings import excerpts, windows
 from recipes.recordings.windows import SAMPLE_RATE, TRACKS, Track, cut, find, load
 
 TABLE = tomllib.loads(TRACKS.read_text(encoding="utf-8"))
@@ -125,3 +127,30 @@ def test_balanced_accuracy_weighs_classes_alike():
     found = styles.score(similarity, style, np.array(list("aabbccdde")))
     assert found["balanced accuracy"][0] == pytest.approx(0.5)
     assert found["by class"] == {"metal": 1.0, "ambient": 0.0} and found["windows"] == 8 and found["tracks"] == 4
+
+
+def test_shipped_excerpts_are_of_test_tracks_that_may_be_passed_on():
+    rows = load_clips(RECORDINGS)
+    assert {path.stem for path in RECORDINGS.glob("*.ogg")} == set(rows["name"]) == set(excerpts.NAMES.values())
+    by_title = {(facts["artist"], facts["title"]): facts for facts in TABLE.values()}
+    for row in rows:
+        facts = by_title[row["creator"], row["title"]]
+        assert facts["use"] == "test"
+        assert row["licence"] in {"CC BY-SA 3.0", "MIT"} and row["changes"] and row["source"]
+        assert (row["style"], row["label_source"]) == (facts["style"], facts["label_source"])
+        audio = load_audio(row["audio"]["path"])
+        assert len(audio) == 320_000 and abs(loudness(audio) + 23) < 1
+
+
+def test_an_excerpt_is_the_middle_window(tmp_path):
+    """A recording whose middle ten seconds are a tone: nothing else is in the excerpt."""
+    rate = 16_000
+    audio = np.random.default_rng(0).normal(0, 0.05, 60 * rate)
+    audio[25 * rate : 35 * rate] = 0.1 * np.sin(2 * np.pi * 440 * np.arange(10 * rate) / rate)
+    soundfile.write(tmp_path / "song.wav", audio, rate)
+    track = Track(f"package{tmp_path}/song.wav", {"use": "test", "title": "Song", "artist": "A", "licence": "MIT"})
+    data, row = excerpts.excerpt(track, "song")
+    assert row["source"] == f"Debian package package: {str(tmp_path).lstrip('/')}/song.wav"
+    spectrum = np.abs(np.fft.rfft(decode(data)))
+    assert abs(spectrum.argmax() / 10 - 440) < 0.2
+    assert spectrum.argmax() and (spectrum[4300:4500] ** 2).sum() > 0.99 * (spectrum**2).sum()
