@@ -1,6 +1,7 @@
 """The registry of models, data sets and benchmarks: complete, cited, and shown as tables that can be sorted."""
 
 import re
+import runpy
 from collections import Counter
 
 import pytest
@@ -63,3 +64,10 @@ def test_classes_are_in_the_libraries():
     for entry in yaml.safe_load((DATA / "models.yml").read_text(encoding="utf-8")):
         for library, name in re.findall(r"(transformers|diffusers): (\w+)", entry["library"] or ""):
             assert hasattr(transformers, name) if library == "transformers" else name in source, entry["name"]
+
+
+def test_package_has_the_data_sets_that_notebooks_plot():
+    """Notebooks run without the book around them: a table of the package is made from the registry."""
+    script = runpy.run_path(str(DATA / "export.py"))
+    kept = script["TARGET"].read_text(encoding="utf-8")
+    assert kept == script["table"](), "make it again: .venv/bin/python book/data/export.py"
