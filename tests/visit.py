@@ -30,6 +30,7 @@ CONTROLS = {
     "folded code": "details.hide > summary",
     "head of a registry": "button.registry-sort",
     "filter of a registry": ".registry-filter input",
+    "answer of a quiz": ".quiz-option > summary",
 }
 CLICKABLE = "button, summary, input, select, textarea, [role=button], [onclick], label, object, video"
 
@@ -162,7 +163,9 @@ def see(browser, site: str, name: str, screen: str) -> Seen:
         bytes_loaded, requests = dict(visit.bytes), list(visit.requests)
         question = [", ".join(CONTROLS.values()), CLICKABLE]
         at_first = visit.page.evaluate(LOOK, question)
-        dead = visit.page.evaluate(OPEN, f"{CONTROLS['folded code']}, {CONTROLS['solution']}")
+        dead = visit.page.evaluate(
+            OPEN, ", ".join(CONTROLS[name] for name in ("folded code", "solution", "answer of a quiz"))
+        )
         visit.page.wait_for_timeout(500)  # milliseconds: what opens fades in
         looked = visit.page.evaluate(LOOK, question) | {part: at_first[part] for part in ("first", "code")}
         findings = [f"light: {finding}" for finding in visit.findings()]

@@ -9,6 +9,7 @@ from visit import CONTROLS, SCREENS, Visit
 NOTEBOOK = "notebooks/description/tagging"
 PAGE = "book/language_models/framework"
 REGISTRY = "book/appendices/registry"
+QUIZ = "book/description/models"
 both_screens = pytest.mark.parametrize("screen", SCREENS)
 pytestmark = pytest.mark.slow
 
@@ -298,6 +299,19 @@ def test_filter_of_a_registry(visit, screen):
     assert bar.locator("output").inner_text() == f"{found.count()} of {every}"
     bar.locator("input").fill("")
     assert rows.filter(visible=True).count() == every
+
+
+@both_screens
+def test_answer_of_a_quiz(visit, screen):
+    page = visit(QUIZ, screen)
+    options, score = page.locator(".quiz-option"), page.locator(".quiz-score")
+    assert not options.locator("p").filter(visible=True).count()
+    for option in options.all():
+        option.locator("summary").click()
+        assert option.locator("p").filter(visible=True).count() >= 2
+        option.locator("summary").click()
+        assert not option.locator("p").filter(visible=True).count()
+    assert score.inner_text().endswith("of 5.")
 
 
 @both_screens

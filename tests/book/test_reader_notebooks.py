@@ -150,8 +150,8 @@ def test_exercises_are_quotes_and_solutions_are_folded(local, built_book, name):
     article, notebook = page(built_book, name).select_one("article"), shown(local / f"{name}.ipynb")
     exercises = [title.text.strip() for title in article.select(".exercise > .admonition-title")]
     assert [title.text for title in notebook.select("blockquote strong") if "Exercise" in title.text] == exercises
-    solutions = [title.text.strip() for title in article.select(".solution > .admonition-title")]
-    assert list(dict.fromkeys(title.text for title in notebook.select("details > summary"))) == solutions
+    folds = [title.text.strip() for title in article.select(".solution > .admonition-title, .quiz-option > summary")]
+    assert list(dict.fromkeys(title.text for title in notebook.select("details > summary"))) == folds
     for cell in cells(local / f"{name}.ipynb", "code"):
         folded = cell.metadata.get("jupyter", {})
         assert ("solution" in cell.metadata.get("tags", [])) == bool(folded)
