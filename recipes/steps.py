@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from recipes.common.command_line import BUILD, CHECKPOINTS, OPTIONS, ROOT
 from recipes.common.inputs import RECORD, Code
 
-TEXTS = ("recipes.captions", "recipes.corpus.texts")
+TEXTS = ("musicwords.captions", "recipes.corpus.texts")
 RENDERING = ("idioms", "orchestration", "plan", "recordings", "render", "splits", "works")
 TRAINING = ("recipes.common.training", "recipes.common.batching")
 
@@ -29,14 +29,17 @@ def corpus(options: Namespace) -> dict:
     return {"listing": options.corpus / "corpus.jsonl", "clips": options.corpus / "clips"}
 
 
+def timbres(options: Namespace) -> dict:
+    return {"timbres": options.timbres / "corpus.jsonl"}
+
+
 def clap(options: Namespace) -> dict:
     return {"CLAP": options.clap}
 
 
 def sounds(options: Namespace) -> dict:
     """What the CLAP hears beside the corpus, and the sentences that people type."""
-    return {
-        "timbres": options.timbres / "corpus.jsonl",
+    return timbres(options) | {
         "recordings": options.recordings / RECORD,
         "sentences": ROOT / "recipes" / "natural",
     }
@@ -101,7 +104,7 @@ STEPS = {
             ),
         ),
     ),
-    "captioner": Step((corpus, clap), (*TEXTS, *TRAINING, *of("captioner", "texts", "training"))),
+    "captioner": Step((corpus, timbres, clap), (*TEXTS, *TRAINING, *of("captioner", "texts", "training"))),
     "codec": Step((corpus,), (*TRAINING, "musicwords.codec", *of("codec", "audio", "losses", "training"))),
     "prompt_encoder": Step(
         (corpus, clap), (*TEXTS, *TRAINING, *of("clap", "sentences", "lessons"), *of("prompt_encoder", "training"))

@@ -8,8 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import MultiLabelBinarizer, StandardScaler
 
-from recipes.captions import caption
-from recipes.captions.lexicon import DRUMS
+from musicwords.captions import caption
+from musicwords.captions.lexicon import DRUMS
 
 CLASSES = ("percussion", "tempo_class", "mode", "texture", "idiom", "dynamics",
            "articulation", "register", "room", "meter")  # fmt: skip

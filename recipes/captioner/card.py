@@ -4,11 +4,13 @@ import csv
 from pathlib import Path
 from string import Template
 
+from musicwords.captioner import BANDS, PARTS
 from recipes.captioner import training
 from recipes.captioner.evaluate import KINDS, REFERENCES, STYLES
 from recipes.captioner.metrics import ATTRIBUTES
 from recipes.common.cards import table
 from recipes.corpus.plan import SIZES
+from recipes.timbres.build import CLIPS as TIMBRES
 
 METRICS = ("BLEU-4", "ROUGE-L", "METEOR", "CIDEr")
 SETS = {
@@ -26,38 +28,40 @@ pipeline_tag: text-generation
 # A captioner for music
 
 A small GPT-2 ($layers layers of width $width, a vocabulary of its own) that describes ten seconds of music and answers
-multiple-choice questions on them. It reads one audio embedding of the mini CLAP as a prefix of $prefix vectors, which a
-mapping network makes, as in ClipCap. It has $parameters parameters together and was made to be read, run and taken
-apart in a book.
+multiple-choice questions on them. It reads what the audio tower of the mini CLAP makes of a clip: a vector of the
+whole, $bands of bands of frequency and $parts of parts of time. A mapping network turns them into a prefix of $prefix
+vectors, as in ClipCap. It has $parameters parameters together and was made to be read, run and taken apart in a book.
 
 ```python
-from musicwords.captioner import Captioner
+from musicwords.captioner import Captioner, audio_vectors
 from musicwords.checkpoints import checkpoint
 
 captioner = Captioner.from_pretrained(**checkpoint("captioner"))
-embeddings = clap.audio_model(input_features=features).pooler_output  # of the mini CLAP, shape (clips, 192)
-captions = captioner.captions(embeddings, task="plain")  # or tags, rich, request, note, telegraphic
+heard = audio_vectors(clap.audio_model(input_features=features).last_hidden_state)  # of the mini CLAP
+captions = captioner.captions(heard, task="plain")  # or tags, rich, request, note, telegraphic
 ```
 
 ## Training
 - Data: $clips clips of ten seconds, rendered by `recipes/corpus` with two sound fonts from scores of music21's corpus
-  and from procedural pieces; captions and questions by `recipes/captions`, other ones in each epoch. No recording, and
-  no text by a listener.
+  and from procedural pieces, and $timbres more with other timbres by `recipes/timbres`; captions and questions by
+  `musicwords/captions`, other ones in each epoch. No text by a listener, and no recording, although the audio tower
+  has heard some.
 - From scratch, the mapping network and GPT-2 together, $epochs epochs of $texts captions and answers
-  ($minutes minutes on two CPU cores). In $unheard of them a learned vector stood in place of the embedding: that is the
-  captioner without audio. Curve: `curve.csv`.
+  ($minutes minutes on one CPU core). In $unheard of them learned vectors stood in place of the sound: that is the
+  captioner without audio. Beside the texts, the mean of the prefix had to tell all facts of the clip. Curve:
+  `curve.csv`.
 - Recipe: `recipes/captioner`. One seed. Nothing was chosen on the sets below.
 
-The embeddings come from an audio tower that was trained on the same training clips.
+The audio tower was trained on the same training clips.
 
 ## Scores
 Of captions it counts whether they are true. Attributes are read back from each caption and compared with the record of
 the clip. *True* is the share of the statements that are true, *true statements* is how many of these a caption has.
 Captions are the most probable ones token by token. Intervals are 95 %, from drawing works with replacement.
 
-The template words what logistic regressions on the same embeddings predict. The nearest training clip is the one
-with the most similar embedding (cosine, standardized). Both write captions with the grammar that made the training
-captions. Dealt to other clips, the captioner's own captions show how much is true of just any clip.
+The template words what logistic regressions on the vector of the whole predict, fitted to the same clips. The nearest
+training clip is the one whose vector is most similar (cosine, standardized). Both write captions with the grammar that
+made the training captions. Dealt to other clips, the captioner's own captions show how much is true of just any clip.
 
 $captions
 How often an attribute is stated in captions of the test set, and how often it is right then:
@@ -76,8 +80,8 @@ The first three clips of the test set:
 
 $examples
 ## Limits
-- It knows the sound of two sound fonts, thirty-odd instruments, and the attributes that its captions state.
-- It hears ten seconds, as one embedding: nothing that changes within them can be described.
+- It knows thirty-odd instruments, and the attributes that its captions state.
+- It hears ten seconds, and no caption of its training said what changes within them.
 - It states what is probable, and it says it with the same certainty when it is wrong.
 - It reads and writes English, in the wording of a grammar. To other questions than those of the recipe it has no
   sensible answer.
@@ -158,11 +162,14 @@ def write_card(scores: dict, curve: Path) -> str:
     return CARD.substitute(
         layers=training.LAYERS,
         width=training.WIDTH,
-        prefix=training.PREFIX,
+        prefix=training.PREFIX + BANDS + PARTS,
+        bands=BANDS,
+        parts=PARTS,
+        timbres=f"{TIMBRES:,}",
         parameters=f"{scores['parameters'] / 1e6:.1f} million",
         clips=f"{SIZES['train']:,}",
         epochs=len(epochs),
-        texts=f"{SIZES['train'] * (training.CAPTIONS + training.QUESTIONS):,}",
+        texts=f"{(SIZES['train'] + TIMBRES) * (training.CAPTIONS + training.QUESTIONS):,}",
         minutes=round(sum(float(row["seconds"]) for row in epochs) / 60),
         unheard=f"{training.UNHEARD:.0%}",
         references=REFERENCES,

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from musicwords.captioner import Captioner
+from musicwords.captions import Question, captions, questions
+from musicwords.captions.grammar import statable
+from musicwords.captions.questions import ATTRIBUTES as ASKED
 from recipes.captioner.baselines import Nearest, Template, describe
 from recipes.captioner.metrics import interval, overlap, truth
-from recipes.captions import Question, captions, questions
-from recipes.captions.grammar import statable
-from recipes.captions.questions import ATTRIBUTES as ASKED
 from recipes.corpus.texts import HELD_OUT_WORDING as SETS
 
 STYLES = ("plain", "rich")
@@ -45,12 +45,16 @@ def questions_of(record: dict, wording: str) -> list[Question]:
 
 
 class Captioners:
-    """The captioner in a folder and what it is compared with, made from the training clips."""
+    """The captioner in a folder and what it is compared with, made from the training clips.
+
+    What it is compared with has the tower's pooled feature, the first vector of each clip.
+    """
 
     def __init__(self, folder: Path, train: list[dict], embeddings: np.ndarray):
         self.captioner = Captioner.from_pretrained(folder)
         self.train = train
-        self.template, self.nearest = Template(train, embeddings), Nearest(embeddings)
+        pooled = embeddings[:, 0].astype(np.float32)
+        self.template, self.nearest = Template(train, pooled), Nearest(pooled)
         facts = [statable(record["attributes"]) for record in train]
         self.majority = {
             kind: Counter(one[name] for one in facts if name in one).most_common(1)[0][0]
@@ -60,8 +64,9 @@ class Captioners:
     def describe(self, records: list[dict], embeddings: np.ndarray, style: str) -> dict[str, list[str]]:
         """Captions of clips by method."""
         own = self.captioner.captions(torch.from_numpy(embeddings), task=style)
-        near = [self.train[number] for number in self.nearest.find(embeddings)]
-        predicted = self.template.predict(embeddings)
+        pooled = embeddings[:, 0].astype(np.float32)
+        near = [self.train[number] for number in self.nearest.find(pooled)]
+        predicted = self.template.predict(pooled)
         return {
             "captioner": own,
             "template on predicted attributes": describe(predicted, [one["id"] for one in records], style),
@@ -103,20 +108,22 @@ class Captioners:
         ]
 
 
-def evaluate(folder: Path, records: list[dict], embeddings: np.ndarray) -> dict:
+def evaluate(
+    folder: Path, records: list[dict], embeddings: np.ndarray, known: list[dict], known_embeddings: np.ndarray
+) -> dict:
     """All scores of the folder as shipped.
 
     Parameters
     ----------
     folder : the exported captioner
-    records, embeddings : of the whole corpus, in the same order; embeddings of shape (clips, size)
+    records, embeddings : of the whole corpus, in the same order; embeddings as ``audio_vectors`` gives them
+    known, known_embeddings : the same of the training clips, with more timbres too
     """
 
     def rows(split: str) -> list[int]:
         return [row for row, record in enumerate(records) if record["split"] == split]
 
-    train = rows("train")
-    captioners = Captioners(folder, [records[row] for row in train], embeddings[train])
+    captioners = Captioners(folder, known, known_embeddings)
     parts = captioners.captioner.language_model, captioners.captioner.mapping
     size = sum(parameter.numel() for part in parts for parameter in part.parameters())
     result = {"parameters": size, "clips": {}, "captions": {}, "overlap": {}, "examples": [], "questions": {}}
@@ -145,7 +152,7 @@ def evaluate(folder: Path, records: list[dict], embeddings: np.ndarray) -> dict:
 
 
 def write_floor(records: list[dict], embeddings: np.ndarray, path: Path) -> None:
-    """Write embeddings (float16) and attributes (JSON) of some test clips, for the test of the shipped checkpoint."""
+    """Write what is heard (float16) and attributes (JSON) of some test clips, for a test of the shipped checkpoint."""
     rows = [row for row, record in enumerate(records) if record["split"] == "test"][:FLOOR_CLIPS]
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import sacrebleu
@@ -11,31 +10,11 @@ from nltk.translate.meteor_score import meteor_score
 from pycocoevalcap.cider.cider import Cider
 from rouge_score.rouge_scorer import RougeScorer
 
+from musicwords.captions import judge
 from musicwords.ranking import summarize
-from recipes.captions import parse
-from recipes.captions.matching import facts, stated, unknown
 
 ATTRIBUTES = ("instruments", "families", "tempo_class", "percussion", "mode", "texture", "idiom", "dynamics",
               "articulation", "register", "room", "meter")  # fmt: skip
-
-
-class Statement(NamedTuple):
-    """Something that a caption states of a clip."""
-
-    attribute: str
-    true: bool
-    work: str  # of the clip
-
-
-def judge(text: str, record: dict) -> list[Statement]:
-    """The statements of a caption on what the record of a clip knows."""
-    attributes = record["attributes"]
-    true, blank = facts(attributes), unknown(attributes)
-    return [
-        Statement(name, (name, value) in true, record["work"])
-        for name, value in sorted(stated(parse(text)), key=repr)
-        if name not in blank
-    ]
 
 
 def truth(texts: Sequence[str], records: Sequence[dict]) -> dict:
@@ -48,20 +27,20 @@ def truth(texts: Sequence[str], records: Sequence[dict]) -> dict:
         [value, low, high]. ``attributes``: for each the share of captions that state it, and the share of these
         statements that are true (None without any).
     """
-    judged = [judge(text, record) for text, record in zip(texts, records, strict=True)]
-    flat = [one for statements in judged for one in statements]
+    judged = [judge(text, record["attributes"]) for text, record in zip(texts, records, strict=True)]
+    flat = [(one, record["work"]) for statements, record in zip(judged, records, strict=True) for one in statements]
     count = np.array([sum(one.true for one in statements) for statements in judged], float)
     found = {
-        "precision": interval([one.true for one in flat], [one.work for one in flat]) if flat else None,
+        "precision": interval([one.true for one, _ in flat], [work for _, work in flat]) if flat else None,
         "true statements": interval(count, [record["work"] for record in records]),
         "attributes": {},
     }
     for name in ATTRIBUTES:
-        some = [one for one in flat if one.attribute == name]
+        some = [(one, work) for one, work in flat if one.attribute == name]
         saying = sum(any(one.attribute == name for one in statements) for statements in judged)
         found["attributes"][name] = {
             "stated": saying / len(judged),
-            "true": interval([one.true for one in some], [one.work for one in some]) if some else None,
+            "true": interval([one.true for one, _ in some], [work for _, work in some]) if some else None,
         }
     return found
 

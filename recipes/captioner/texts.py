@@ -12,7 +12,7 @@ from tqdm import tqdm
 from transformers import GPT2Tokenizer
 
 from musicwords.captioner import ANSWER, END, PAD, QUESTION, question_prompt
-from recipes.captions import STYLES, caption, questions
+from musicwords.captions import STYLES, caption, questions
 from recipes.corpus.texts import MOODS, NEGATIONS
 
 VOCABULARY = 2_000  # tokens at most

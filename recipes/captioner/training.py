@@ -1,13 +1,19 @@
-"""Train the mapping network and GPT-2 together, both from scratch."""
+"""Train the mapping network and GPT-2 together, both from scratch.
+
+Beside the next token, the mean of the prefix has to tell the facts of the clip: captions state few of them at a time.
+"""
 
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
 from musicwords.captioner import Captioner, PrefixMapping
-from recipes.captioner.metrics import judge
+from musicwords.captions import judge
+from musicwords.captions.matching import Facts
 from recipes.captioner.texts import CONTEXT, Example, draw
 from recipes.common.batching import by_length
 from recipes.common.training import Trainer as Training
@@ -17,12 +23,13 @@ LAYERS, HEADS, WIDTH = 4, 4, 256
 PREFIX, HIDDEN = 8, 512
 DROPOUT = 0.1  # in GPT-2
 UNHEARD = 0.1  # share of examples without audio
-NOISE = 0.2  # added to embeddings, in standard deviations
-CAPTIONS, QUESTIONS = 2, 2  # of each clip in an epoch
-EPOCHS, BATCH = 10, 64
+NOISE = 0.2  # added to what is heard, in standard deviations
+CAPTIONS, QUESTIONS = 1, 1  # of each clip in an epoch
+EPOCHS, BATCH = 8, 64
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 1e-3, 0.05, 0.05
 ANSWER_WEIGHT = 3.0  # of a token of an answer; a token of a caption has 1, and captions have many more
-DESCRIBED = 100  # validation clips whose generated captions are judged after each epoch
+FACTS_WEIGHT = 0.02  # of the error in the facts (nats a clip), beside that of a token
+DESCRIBED = 200  # validation clips whose generated captions are judged after each epoch
 
 
 def new_model(tokenizer: GPT2Tokenizer) -> GPT2LMHeadModel:
@@ -51,7 +58,7 @@ class Trainer(Training):
     ----------
     folder : where the state and the curve are kept
     tokenizer : see ``texts``
-    records, embeddings : of the training clips, in the same order; embeddings of shape (clips, size)
+    records, embeddings : of the training clips, in the same order; embeddings as ``audio_vectors`` gives them
     validation, validation_embeddings : the same of the validation clips
     """
 
@@ -70,12 +77,21 @@ class Trainer(Training):
         torch.manual_seed(0)
         self.model = new_model(tokenizer)
         self.model.set_attn_implementation("eager")  # the fastest for short texts on a CPU
-        self.mapping = PrefixMapping(embeddings.shape[1], PREFIX, WIDTH, HIDDEN)
-        self.mapping.mean.copy_(self.embeddings.mean(dim=0))
-        self.mapping.std.copy_(self.embeddings.std(dim=0).clamp(min=1e-3))
+        vectors, size = embeddings.shape[1:]
+        self.mapping = PrefixMapping(size, vectors, PREFIX, WIDTH, HIDDEN)
+        self.mapping.mean.copy_(torch.from_numpy(embeddings.mean(axis=0, dtype=np.float64)))
+        self.mapping.std.copy_(torch.from_numpy(embeddings.std(axis=0, dtype=np.float64)).clamp(min=1e-3))
+        facts = Facts([record["attributes"] for record in records])
+        kept = [index for index, (name, _) in enumerate(facts.names) if name != "tempo_bpm"]
+        self.holds, self.known = (
+            torch.from_numpy(table[:, kept].astype(np.float32)) for table in (facts.holds, ~facts.blank)
+        )
+        self.facts = nn.Linear(WIDTH, len(kept))
+        with torch.no_grad():
+            self.facts.bias.copy_(torch.logit(self.holds.mean(0).clamp(0.002, 0.998)))
         self.captioner = Captioner(self.model, tokenizer, self.mapping)
-        trained = [*self.model.parameters(), *self.mapping.parameters()]
-        decay, plain = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
+        self.trained = [p for part in self.parts().values() for p in part.parameters()]
+        decay, plain = [p for p in self.trained if p.ndim > 1], [p for p in self.trained if p.ndim <= 1]
         self.steps = EPOCHS * ((CAPTIONS + QUESTIONS) * len(records) // BATCH)
         optimizer = torch.optim.AdamW(
             [{"params": decay, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}], lr=LEARNING_RATE
@@ -88,7 +104,7 @@ class Trainer(Training):
         return cosine(step, self.steps, WARM_UP * self.steps)
 
     def parts(self) -> dict:
-        return {"model": self.model, "mapping": self.mapping}
+        return {"model": self.model, "mapping": self.mapping, "facts": self.facts}
 
     def finished(self) -> Captioner:
         self.model.eval(), self.mapping.eval()
@@ -100,20 +116,27 @@ class Trainer(Training):
         torch.manual_seed(epoch)
         self.model.train()
         examples = draw(self.records, f"epoch {epoch}", CAPTIONS, QUESTIONS)
-        total, tokens = 0.0, 0
+        total, tokens, told, clips = 0.0, 0, 0.0, 0
         for picked in by_length([len(one.prompt) + len(one.text) for one in examples], BATCH, rng):
             batch = [examples[number] for number in picked]
-            embeddings = self.embeddings[[one.clip for one in batch]]
+            rows = [one.clip for one in batch]
+            embeddings = self.embeddings[rows].float()
             embeddings = embeddings + NOISE * self.mapping.std * torch.randn_like(embeddings)
             heard = torch.rand(len(batch)) >= UNHEARD
-            found = self.likelihoods(batch, self.mapping(embeddings, heard))
+            with torch.autocast("cpu", torch.bfloat16):
+                prefix = self.mapping(embeddings, heard)
+                found = self.likelihoods(batch, prefix)
+            error = F.binary_cross_entropy_with_logits(
+                self.facts(prefix.float().mean(dim=1)), self.holds[rows], self.known[rows], reduction="none"
+            ).sum(1)[heard]
             weights = torch.cat([torch.full_like(row, ANSWER_WEIGHT if one.answers else 1.0)
                                  for row, one in zip(found, batch, strict=True)])  # fmt: skip
             found = torch.cat(found)
-            loss = -(weights * found).sum() / weights.sum()
-            self.step_down(loss, [*self.model.parameters(), *self.mapping.parameters()], 1.0)
+            loss = -(weights * found).sum() / weights.sum() + FACTS_WEIGHT * error.mean()
+            self.step_down(loss, self.trained, 1.0)
             total, tokens = total - found.sum().item(), tokens + len(found)
-        return {"epoch": epoch + 1, "train_loss": round(total / tokens, 4)}
+            told, clips = told + error.sum().item(), clips + len(error)
+        return {"epoch": epoch + 1, "train_loss": round(total / tokens, 4), "train_facts": round(told / clips, 3)}
 
     def likelihoods(self, batch: list[Example], prefix: torch.Tensor) -> tuple[torch.Tensor, ...]:
         prompts, texts = [one.prompt for one in batch], [one.text for one in batch]
@@ -129,13 +152,13 @@ class Trainer(Training):
             rows = []
             for at in range(0, len(examples), BATCH):
                 batch = examples[at : at + BATCH]
-                embeddings = self.validation_embeddings[[one.clip for one in batch]]
+                embeddings = self.validation_embeddings[[one.clip for one in batch]].float()
                 rows += self.likelihoods(batch, self.mapping(embeddings, torch.full((len(batch),), heard)))
             for kind, answers in (("captions", False), ("answers", True)):
                 some = torch.cat([row for row, one in zip(rows, examples, strict=True) if one.answers == answers])
                 found[f"{name}_{kind}"] = round(-some.mean().item(), 4)
         texts = self.captioner.captions(self.validation_embeddings[:DESCRIBED])
-        statements = [one for text, record in zip(texts, self.validation, strict=False) for one in judge(text, record)]
-        true = [one.true for one in statements]
+        described = zip(texts, self.validation, strict=False)
+        true = [one.true for text, record in described for one in judge(text, record["attributes"])]
         found["validation_precision"] = round(float(np.mean(true)), 4) if true else None
         return found

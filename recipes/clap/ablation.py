@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from sklearn.linear_model import Ridge
 
-from recipes.captions.matching import Facts
+from musicwords.captions.matching import Facts
 from recipes.clap import tuning
 from recipes.clap.audio_tower import Trainer, pooled_features
 from recipes.clap.features import log_mels
@@ -27,7 +27,7 @@ from recipes.common.files import write_rows
 from recipes.common.records import of_split, read_records
 
 OUTPUT = ROOT / "musicwords" / "data" / "benchmarks" / "ears.csv"
-CYCLE = Cycle(5, 3e-4, 1.5e-3, 0.05, 0)
+CYCLE = Cycle(3, 3e-4, 1.5e-3, 0.05, 0)
 RUNS = {  # name -> whether it hears more timbres, and recordings
     "corpus": (False, False),
     "timbres": (True, False),

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from transformers import ClapConfig, ClapModel
 from transformers.models.clap.modeling_clap import ClapAudioModel, ClapTextModel
 
+from musicwords.captions.matching import comparison
 from musicwords.matching import fact_table
-from recipes.captions.matching import comparison
 from recipes.clap.audio_tower import EMBEDDING, augmented, pooled_features
 from recipes.clap.sentences import Sentence
 from recipes.clap.text_tower import encode, load

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from transformers import ClapAudioConfig, ClapModel
 from transformers.models.clap.modeling_clap import ClapAudioModel
 
-from recipes.captions.matching import Facts
+from musicwords.captions.matching import Facts
 from recipes.common.training import Trainer as Training
 from recipes.common.training import cosine
 

@@ -56,7 +56,7 @@ similarity = model.get_audio_features(**sounds).pooler_output @ model.get_text_f
   labeled them: the probabilities of the tags of two published taggers, musicnn trained on MagnaTagATune and on the
   Million Song Dataset, and the layers before them, stand in for facts. A concept that a tag names holds of a window
   where the tagger is sure, and is left open where it is not.
-- Texts: $captions captions a clip in English and one in Chinese by `recipes/captions`, and $natural sentences as
+- Texts: $captions captions a clip in English and one in Chinese by `musicwords/captions`, and $natural sentences as
   people type them, $english of them English and the others Chinese, with the facts that they state
   (`recipes/natural`).
 - Text tower: all $layers layers of all-MiniLM-L6-v2 (Apache-2.0), $pieces of its word pieces and the Chinese
@@ -163,7 +163,7 @@ def zero_shot_table(scores: dict) -> str:
 
 
 def typed_table(scores: dict, first: dict) -> str:
-    """Searches in several wordings, by this model and by its first version, which ``first`` has by task, method, metric."""
+    """Searches in several wordings, by this model and its first version (``first``: by task, method and metric)."""
     rows = []
     for name, sides in scores["typed"].items():
         own = next(iter(sides.values()))

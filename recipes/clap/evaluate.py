@@ -10,11 +10,11 @@ import torch
 from sentence_transformers import SentenceTransformer
 from transformers import ClapModel, ClapProcessor
 
+from musicwords.captions import novelty
+from musicwords.captions.matching import Matcher
 from musicwords.checkpoints import checkpoint
 from musicwords.musicnn import Musicnn
 from musicwords.ranking import chance, score_queries, summarize
-from recipes.captions import novelty
-from recipes.captions.matching import Matcher
 from recipes.clap import heads, sentences, styles
 from recipes.clap.alignment import CAPTIONS
 from recipes.clap.audio_tower import embed_mels

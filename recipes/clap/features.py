@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from recipes.captions import Caption
-from recipes.captions.matching import Facts, stated
+from musicwords.captions import Caption
+from musicwords.captions.matching import Facts, stated
 from recipes.common.parallel import in_chunks
 from recipes.corpus.texts import captions_of
 

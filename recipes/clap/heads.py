@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from torch import nn
 from torch.nn import functional as F
 
-from recipes.captions.matching import comparison
+from musicwords.captions.matching import comparison
 from recipes.clap.alignment import rarity, several_positives
 
 

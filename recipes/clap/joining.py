@@ -8,7 +8,7 @@ import torch
 from transformers import ClapModel
 from transformers.models.clap.modeling_clap import ClapAudioModel
 
-from recipes.captions.matching import Facts
+from musicwords.captions.matching import Facts
 from recipes.clap import sentences
 from recipes.clap.alignment import (
     CAPTIONS,

@@ -6,7 +6,7 @@ from random import Random
 
 import torch
 
-from recipes.captions.matching import Facts
+from musicwords.captions.matching import Facts
 from recipes.clap import sentences
 from recipes.clap.sentences import CONCEPTS, Sentence
 

@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
+from musicwords.captions import Caption, chinese
+from musicwords.captions.lexicon import DRUMS, INSTRUMENT_FORMS
 from musicwords.matching import Fact, stated
-from recipes.captions import Caption, chinese
-from recipes.captions.lexicon import DRUMS, INSTRUMENT_FORMS
 from recipes.corpus.texts import captions_of, draw
 
 NATURAL = Path(__file__).parents[1] / "natural"

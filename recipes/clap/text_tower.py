@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from transformers import BertTokenizer, ClapTextConfig
 from transformers.models.clap.modeling_clap import ClapTextModel
 
+from musicwords.captions.matching import Facts
 from musicwords.checkpoints import checkpoint
-from recipes.captions.matching import Facts
 from recipes.clap import sentences
 from recipes.clap.lessons import Lessons
 from recipes.clap.sentences import Sentence

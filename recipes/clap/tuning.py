@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers.models.clap.modeling_clap import ClapAudioModel
 
-from recipes.captions.matching import Facts
+from musicwords.captions.matching import Facts
 from recipes.clap.audio_tower import AUDIO, augmented, pooled_features
 from recipes.clap.listening import TAGS, Heard
 from recipes.common.training import Trainer, cosine

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recipes.captions.matching import Facts
+from musicwords.captions.matching import Facts
 from recipes.clap.sentences import Sentence
 
 RIDGE = 3.0

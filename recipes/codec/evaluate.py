@@ -13,9 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
+from musicwords.captions.lexicon import DRUMS
 from musicwords.codec import SpectralCodec
 from musicwords.ranking import summarize
-from recipes.captions.lexicon import DRUMS
 from recipes.codec.audio import SAMPLE_RATE, as_float, samples_of
 from recipes.codec.baselines import BASELINES
 from recipes.codec.metrics import NAMES, measures, mel_statistics

@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
-from recipes.captions.lexicon import COLLECTIVE, tempo_class
+from musicwords.captions.lexicon import COLLECTIVE, tempo_class
 from recipes.corpus.idioms import GROOVES, HAND_DRUMS, IDIOMS, Sketch, accompany, compose
 from recipes.corpus.orchestration import (
     KITS,

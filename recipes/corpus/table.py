@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
-from recipes.captions import Caption
+from musicwords.captions import Caption
 from recipes.common.command_line import ROOT, parser
 from recipes.common.files import write_bytes
 from recipes.common.parallel import in_chunks

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from random import Random
 
-from recipes.captions import Caption, caption
+from musicwords.captions import Caption, caption
 
 NEGATIONS = 0.1  # share of captions that may say that there are no drums
 MOODS = 0.1  # share of captions that may name a mood
@@ -21,7 +21,7 @@ def captions_of(record: Mapping, count: int) -> list[Caption]:
 
 
 def draw(record: Mapping, count: int, write: Callable[..., Caption], language: str = "") -> list[Caption]:
-    """Draw up to ``count`` captions that ``write`` writes, a function like ``recipes.captions.caption``."""
+    """Draw up to ``count`` captions that ``write`` writes, a function like ``musicwords.captions.caption``."""
     rng, found = Random(f"captions of {record['id']}" + language), {}
     for _ in range(20 * count):
         if len(found) == count:

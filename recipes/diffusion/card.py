@@ -36,8 +36,8 @@ It also changes audio (`initial_audio_waveforms`, `strength`) and fills gaps in 
 
 ## Training
 - Data: $clips clips of ten seconds, rendered by `recipes/corpus` with two sound fonts from scores of music21's corpus
-  and from procedural pieces; captions by `recipes/captions`, other ones in each epoch. No recording, and no text by a
-  listener.
+  and from procedural pieces; captions by `musicwords/captions`, other ones in each epoch. No recording, and no text
+  by a listener.
 - From scratch, the denoiser alone, for $epochs epochs of $steps steps of $batch clips ($minutes minutes, in bfloat16).
   Codec and prompt encoder were trained before and stayed as they are. Curve: `curve.csv`.
 - It predicts the velocity v. The noise schedule is a cosine that ends in pure noise. $unprompted of the clips had no

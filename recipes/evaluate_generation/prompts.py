@@ -6,7 +6,7 @@ from itertools import chain, zip_longest
 from random import Random
 from typing import NamedTuple
 
-from recipes.captions import caption
+from musicwords.captions import caption
 from recipes.corpus.orchestration import BASSES, INSTRUMENTS
 
 ATTRIBUTES = ("family", "percussion", "tempo_class", "texture", "dynamics")  # what the probe tells

@@ -38,8 +38,8 @@ audio = model.generate(**inputs)[0, 0]  # samples at $rate kHz
 
 ## Training
 - Data: $clips clips of ten seconds, rendered by `recipes/corpus` with two sound fonts from scores of music21's corpus
-  and from procedural pieces; captions by `recipes/captions`, another one in each epoch. No recording, and no text by a
-  listener.
+  and from procedural pieces; captions by `musicwords/captions`, another one in each epoch. No recording, and no text
+  by a listener.
 - From scratch, the decoder and the projection of text states, for $epochs passes over the clips in batches of $batch
   ($minutes minutes, in bfloat16), with Muon for matrices and AdamW for the rest. Codec and prompt encoder were trained
   before and stayed as they are. Curve: `curve.csv`.

@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import BertTokenizer
 from transformers import MusicgenForConditionalGeneration as Musicgen
 
-from recipes.captions import caption
+from musicwords.captions import caption
 from recipes.common.training import Trainer as Training
 from recipes.common.training import cosine
 from recipes.corpus.texts import MOODS, NEGATIONS

@@ -23,7 +23,7 @@ KEY = re.compile(r"[A-Ga-g][b#]?(?=[大小]调)")
 @pytest.fixture(scope="module")
 def chinese():
     """The grammar of Chinese captions."""
-    from recipes.captions import chinese
+    from musicwords.captions import chinese
 
     return chinese
 
@@ -31,7 +31,7 @@ def chinese():
 @pytest.fixture(scope="module")
 def lexicon():
     """The words of the English captions."""
-    from recipes.captions import lexicon
+    from musicwords.captions import lexicon
 
     return lexicon
 

@@ -21,7 +21,7 @@ def corpus():
 
 @pytest.fixture(scope="module")
 def matching():
-    from recipes.captions import matching, parse
+    from musicwords.captions import matching, parse
 
     return matching, parse
 

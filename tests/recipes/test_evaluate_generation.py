@@ -38,7 +38,7 @@ def records(count: int, split: str = "test") -> list[dict]:
 
 
 def test_prompts_state_one_family_and_two_more_things_that_are_true():
-    from recipes.captions import parse
+    from musicwords.captions import parse
     from recipes.evaluate_generation.prompts import FAMILY, label, select
 
     some = records(60)

@@ -194,7 +194,7 @@ def test_nothing_changed_and_nothing_begins_anew(built):
         ("clap/model.safetensors", {"captioner", "prompt_encoder"}),
         ("prompt_encoder/checkpoint/model.safetensors", {"musicgen", "diffusion"}),
         ("codec/checkpoint/model.safetensors", {"musicgen", "diffusion"}),
-        ("timbres/corpus.jsonl", {"clap"}),
+        ("timbres/corpus.jsonl", {"clap", "captioner"}),
         ("recordings/inputs.json", {"clap"}),
         ("corpus/clips/1.flac", {"timbres", "clap", "captioner", "codec", "prompt_encoder", "musicgen", "diffusion"}),
     ],

@@ -55,8 +55,8 @@ def test_typed_queries_have_right_answers_in_every_large_set():
 
 def test_recipes_judge_the_captions_of_the_corpus_alike():
     """The recipes leave out what the grammar may not state, which no caption states anyway."""
-    from recipes.captions import matching
-    from recipes.captions.grammar import statable
+    from musicwords.captions import matching
+    from musicwords.captions.grammar import statable
 
     corpus = load_corpus()
     for name in ("validation", "recordings"):

@@ -69,7 +69,7 @@ BAND = {"instruments": ["piano", "drums"], "families": ["keyboard"], "percussion
 
 
 def test_a_caption_is_true_of_the_clips_that_it_fits():
-    from recipes.captions.matching import Matcher
+    from musicwords.captions.matching import Matcher
 
     said = [{"tempo_class": "fast"}, {"instruments": ["violin"], "mode": "minor"},
             {"tempo_class": "medium", "tempo_bpm": 102}, {"tempo_bpm": 120}, {"mood": "tense"},
@@ -85,8 +85,8 @@ def test_a_caption_is_true_of_the_clips_that_it_fits():
 def test_every_caption_of_a_record_is_true_of_it():
     from random import Random
 
-    from recipes.captions import caption
-    from recipes.captions.matching import Matcher
+    from musicwords.captions import caption
+    from musicwords.captions.matching import Matcher
 
     rng = Random(0)
     records = [VIOLIN, BAND] * 200

@@ -27,8 +27,8 @@ RICH = {
 
 @pytest.fixture(scope="module")
 def package():
-    """The package of the recipe."""
-    from recipes import captions
+    """The package, with its modules."""
+    from musicwords import captions
 
     return captions
 
