@@ -7,16 +7,18 @@ python -m recipes.captioner
 import numpy as np
 
 from recipes.captioner.card import write_card
-from recipes.captioner.evaluate import evaluate, write_floor
+from recipes.captioner.evaluate import evaluate, write_csv, write_floor, write_texts
 from recipes.captioner.export import enter, export
 from recipes.captioner.features import heard
 from recipes.captioner.texts import corpus_tokenizer
 from recipes.captioner.training import Trainer
-from recipes.common.command_line import parser
+from recipes.common.command_line import ROOT, parser
 from recipes.common.inputs import Code, fingerprint, kept_json, start
 from recipes.common.records import of_split, read_records
 from recipes.common.registration import publish, write_model_card
 from recipes.steps import inputs_of
+
+TEXTS = ROOT / "musicwords" / "data" / "benchmarks" / "captions.parquet"
 
 
 def main() -> None:
@@ -47,7 +49,10 @@ def main() -> None:
         return evaluate(output, records, embeddings, known, known_embeddings)
 
     scored = fingerprint(made, options.corpus / "corpus.jsonl", Code("recipes.captioner.evaluate"))
-    write_model_card(output, write_card(kept_json(work / "scores.json", scored, scores), output / "curve.csv"))
+    found = kept_json(work / "scores.json", scored, scores)
+    write_csv(found, output / "scores.csv")
+    write_texts(found, TEXTS)
+    write_model_card(output, write_card(found, output / "curve.csv"))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from recipes.corpus.plan import SIZES
 from recipes.timbres.build import CLIPS as TIMBRES
 
 METRICS = ("BLEU-4", "ROUGE-L", "METEOR", "CIDEr")
+ANSWERING = ("captioner", "with the audio of another clip", "without audio", "majority")
 SETS = {
     "test": "works that training never had",
     "collection": "a collection never trained on",
@@ -145,9 +146,9 @@ def question_table(scores: dict) -> str:
     for name, kinds in scores["questions"].items():
         for kind in (*KINDS, "all"):
             if entry := kinds.get(kind):
-                cells = [cell(entry[method]) for method in ("captioner", "without audio", "majority")]
+                cells = [cell(entry[method]) for method in ANSWERING]
                 rows.append([name, kind, str(entry["questions"]), *cells])
-    return table(["set", "kind", "questions", "captioner", "without audio", "majority"], rows)
+    return table(["set", "kind", "questions", *ANSWERING], rows)
 
 
 def example_table(scores: dict) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
 from musicwords.captioner import Captioner
@@ -15,6 +17,7 @@ from musicwords.captions.grammar import statable
 from musicwords.captions.questions import ATTRIBUTES as ASKED
 from recipes.captioner.baselines import Nearest, Template, describe
 from recipes.captioner.metrics import interval, overlap, truth
+from recipes.common.files import write_rows
 from recipes.corpus.texts import HELD_OUT_WORDING as SETS
 
 STYLES = ("plain", "rich")
@@ -30,8 +33,8 @@ def references(record: dict, style: str) -> list[str]:
     return [found[number % len(found)] for number in range(REFERENCES)]
 
 
-def dealt(texts: Sequence[str]) -> list[str]:
-    """The same captions, each for another clip than its own."""
+def dealt(texts: Sequence) -> list:
+    """The same captions, or whatever there is one of for each clip, each for another clip than its own."""
     order = np.random.default_rng(0).permutation(len(texts))
     found = list(texts)
     for clip, other in zip(order, np.roll(order, 1), strict=True):
@@ -81,10 +84,16 @@ class Captioners:
         """Accuracy by kind of question, [value, low, high], and overall; baselines beside."""
         asked = [(clip, one) for clip, record in enumerate(records) for one in questions_of(record, wording)]
         texts, options = [one.question for _, one in asked], [one.options for _, one in asked]
-        heard = torch.from_numpy(embeddings[[clip for clip, _ in asked]])
+        clips = np.array([clip for clip, _ in asked])
+        other = dealt(range(len(records)))
+        likelihoods = {
+            "captioner": torch.from_numpy(embeddings[clips]),
+            "with the audio of another clip": torch.from_numpy(embeddings[np.array(other)[clips]]),
+            "without audio": None,
+        }
+        likelihoods = {m: self.captioner.option_log_likelihoods(x, texts, options) for m, x in likelihoods.items()}
         right = {
-            "captioner": self.right(asked, self.captioner.option_log_likelihoods(heard, texts, options)),
-            "without audio": self.right(asked, self.captioner.option_log_likelihoods(None, texts, options)),
+            **{method: self.right(asked, found) for method, found in likelihoods.items()},
             "majority": [
                 1 / len(one.options)
                 if one.kind == "instruments"
@@ -126,7 +135,15 @@ def evaluate(
     captioners = Captioners(folder, known, known_embeddings)
     parts = captioners.captioner.language_model, captioners.captioner.mapping
     size = sum(parameter.numel() for part in parts for parameter in part.parameters())
-    result = {"parameters": size, "clips": {}, "captions": {}, "overlap": {}, "examples": [], "questions": {}}
+    result = {
+        "parameters": size,
+        "clips": {},
+        "captions": {},
+        "overlap": {},
+        "examples": [],
+        "questions": {},
+        "texts": [],
+    }
     for name in SETS:
         here, inputs = [records[row] for row in rows(name)], embeddings[rows(name)]
         result["clips"][name] = {"clips": len(here), "works": len({record["work"] for record in here})}
@@ -137,6 +154,11 @@ def evaluate(
             result["captions"].setdefault(name, {})[style] = {m: truth(texts, here) for m, texts in spoken.items()}
             result["overlap"].setdefault(name, {})[style] = {m: overlap(t, expected) for m, t in spoken.items()}
             if name == "test":
+                written = spoken | {f"reference {n + 1}": [some[n] for some in expected] for n in range(REFERENCES)}
+                result["texts"] += [
+                    {"id": record["id"], "style": style, "method": method, "caption": text}
+                    for method, texts in written.items() for record, text in zip(here, texts, strict=True)
+                ]  # fmt: skip
                 result["examples"] += [
                     {"id": here[clip]["id"], "style": style, "caption": spoken["captioner"][clip],
                      "reference": expected[clip][0]} for clip in range(3)
@@ -149,6 +171,34 @@ def evaluate(
         [records[row] for row in test], embeddings[test], "train"
     )
     return result
+
+
+def write_csv(scores: dict, path: Path) -> None:
+    """The scores as one table: set, task, method, metric, value, low, high. Tasks are styles and kinds of questions."""
+    rows = []
+    for name, styles in scores["captions"].items():
+        for style, methods in styles.items():
+            for method, found in methods.items():
+                rows += [
+                    [name, style, method, metric, *found[metric]]
+                    for metric in ("precision", "true statements") if found[metric]
+                ]  # fmt: skip
+                overlaps = scores["overlap"][name][style][method]
+                rows += [[name, style, method, metric, value, None, None] for metric, value in overlaps.items()]
+    for name, kinds in scores["questions"].items():
+        for kind, found in kinds.items():
+            methods = {method: value for method, value in found.items() if method != "questions"}
+            rows.append([name, f"questions {kind}", "", "questions", found["questions"], None, None])
+            rows += [[name, f"questions {kind}", method, "accuracy", *value] for method, value in methods.items()]
+    columns = ("set", "task", "method", "metric", "value", "low", "high")
+    rows = [[f"{x:.4f}" if isinstance(x, float) else x for x in row] for row in rows]
+    write_rows(path, [dict(zip(columns, row, strict=True)) for row in rows])
+
+
+def write_texts(scores: dict, path: Path) -> None:
+    """The captions of the test clips by every method, and their references, as a Parquet file."""
+    table = pa.Table.from_pylist(scores["texts"])
+    pq.write_table(table, path, compression="zstd", use_dictionary=["style", "method"])
 
 
 def write_floor(records: list[dict], embeddings: np.ndarray, path: Path) -> None:

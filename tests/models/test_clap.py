@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from run_notebooks import ROOT
 from transformers import ClapModel, ClapProcessor
 
 from musicwords import checkpoint
 from musicwords.clips import RECORDINGS, load_audio, load_clips
 
+PAGE = ROOT / "book" / "retrieval" / "challenges.md"
 RECIPE_CLIPS = 48  # of the test set, rendered again: procedural pieces, which need no scores
 # Floors, well below what was measured when the checkpoint was made, which stands behind each.
 MRR_OF_CLIPS = 0.55  # 0.69
@@ -98,6 +100,15 @@ def test_it_finds_the_clips_of_the_book_by_their_captions(clap, clips):
     order = np.random.default_rng(0)
     by_chance = [mean_reciprocal_rank(rich, audio[order.permutation(len(audio))]) for _ in range(20)]
     assert np.mean(by_chance) < MRR_OF_CLIPS / 2
+
+
+def test_two_opposite_wishes_get_one_answer(clap, clips):
+    """So says the page on challenges."""
+    rows, audio = clips
+    wishes = ["I want the piece where the choir comes in.", "I want the piece where the choir stops."]
+    assert all(wish.rstrip(".") in PAGE.read_text(encoding="utf-8") for wish in wishes)
+    nearest = (embed_texts(clap, wishes) @ audio.T).argmax(dim=1).tolist()
+    assert [rows[i]["name"] for i in nearest] == ["chorale-choir"] * 2
 
 
 def test_it_reads_chinese(clap):
