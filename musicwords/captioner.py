@@ -1,8 +1,9 @@
-"""A captioner: a small GPT-2 that reads an audio embedding as the first words of its text.
+"""A captioner: a small GPT-2 that reads what an audio tower heard as the first words of its text.
 
-A mapping network turns one embedding of a clip into a prefix, a few vectors that stand where the embeddings of
-words stand. GPT-2 goes on from there with a caption, or with the answer to a question. GPT-2 and its tokenizer are
-those of transformers; here are the mapping network and what is asked of all three.
+``audio_vectors`` takes a clip's vectors from the tower: of the whole, of bands of frequency, and of parts of time. A
+mapping network turns them into a prefix, vectors that stand where the embeddings of words stand. GPT-2 goes on from
+there with a caption, or with the answer to a question. GPT-2 and its tokenizer are those of transformers; here are the
+mapping network and what is asked of all three.
 
 References
 ----------
@@ -22,7 +23,44 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import GPT2LMHeadModel, GPT2Tokenizer, PreTrainedTokenizerBase
 
+BANDS, PARTS = 4, 8
 END, PAD, QUESTION, ANSWER = "<|end|>", "<|pad|>", "<|question|>", "<|answer|>"  # beside one task token a style
+
+
+def audio_vectors(states: torch.Tensor, bands: int = BANDS, parts: int = PARTS) -> torch.Tensor:
+    """Return what the captioner reads of clips: means of the map that an audio tower makes of each.
+
+    Parameters
+    ----------
+    states : torch.Tensor, shape (clips, size, frequencies, times)
+        ``last_hidden_state`` of transformers' ``ClapAudioModel``.
+    bands, parts : int
+        Into how many bands of frequency and parts of time the map is divided.
+
+    Returns
+    -------
+    torch.Tensor, shape (clips, 1 + bands + parts, size)
+        The mean over all, which is the tower's ``pooler_output``; of each band, from the lowest on; of each part.
+
+    Raises
+    ------
+    ValueError
+        If the map has another number of axes, or is too small to be divided so.
+
+    Examples
+    --------
+    >>> audio_vectors(torch.zeros(2, 192, 4, 16)).shape
+    torch.Size([2, 13, 192])
+    """
+    if states.ndim != 4 or states.shape[2] % bands or states.shape[3] % parts:
+        raise ValueError(
+            f"audio_vectors got states of shape {tuple(states.shape)} and expects (clips, size, frequencies, times) "
+            f"with a multiple of {bands} frequencies and of {parts} times: give "
+            "last_hidden_state of CLAP's audio_model."
+        )
+    by_band = states.mean(dim=3).unflatten(2, (bands, -1)).mean(dim=3)
+    by_part = states.mean(dim=2).unflatten(2, (parts, -1)).mean(dim=3)
+    return torch.cat([by_band.mean(dim=2, keepdim=True), by_band, by_part], dim=2).transpose(1, 2)
 
 
 class PrefixMapping(
@@ -32,55 +70,71 @@ class PrefixMapping(
     license="mit",
     paper_url="https://arxiv.org/abs/2111.09734",
 ):
-    """The mapping network of ClipCap [1]_: one hidden layer between an audio embedding and a prefix.
+    """A mapping network with one hidden layer, as in ClipCap [1]_, between vectors of audio and a prefix.
+
+    The first vector, of the whole clip, becomes several vectors of the prefix, as the one embedding of ClipCap does.
+    Each of the others becomes one, by a second network that they share, with a learned vector for its place added.
 
     Parameters
     ----------
     embedding_size : int
-        Of the audio embedding.
+        Of a vector of audio.
+    vectors : int
+        Of a clip.
     prefix_length : int
-        Vectors of the prefix.
+        Vectors that the first one becomes.
     width : int
-        Of GPT-2, and so of each vector.
+        Of GPT-2, and so of each vector of the prefix.
     hidden_size : int
-        Units of the hidden layer.
+        Units of the hidden layers.
 
     Attributes
     ----------
-    mean, std : torch.Tensor, shape (embedding_size,)
-        Of the embeddings of training: embeddings are standardized by them.
-    no_audio : torch.Tensor, shape (embedding_size,)
-        Learned; stands for a standardized embedding where there is no audio.
+    mean, std : torch.Tensor, shape (vectors, embedding_size)
+        Of the clips of training: vectors are standardized by them.
+    no_audio : torch.Tensor, shape (vectors, embedding_size)
+        Learned; stands for standardized vectors where there is no audio.
     """
 
-    def __init__(self, embedding_size: int = 192, prefix_length: int = 8, width: int = 256, hidden_size: int = 512):
+    def __init__(
+        self,
+        embedding_size: int = 192,
+        vectors: int = 1 + BANDS + PARTS,
+        prefix_length: int = 8,
+        width: int = 256,
+        hidden_size: int = 512,
+    ):
         super().__init__()
         self.prefix_length, self.width = prefix_length, width
-        self.register_buffer("mean", torch.zeros(embedding_size))
-        self.register_buffer("std", torch.ones(embedding_size))
-        self.no_audio = nn.Parameter(torch.zeros(embedding_size))
+        self.register_buffer("mean", torch.zeros(vectors, embedding_size))
+        self.register_buffer("std", torch.ones(vectors, embedding_size))
+        self.no_audio = nn.Parameter(torch.zeros(vectors, embedding_size))
         self.layers = nn.Sequential(
             nn.Linear(embedding_size, hidden_size), nn.GELU(), nn.Linear(hidden_size, prefix_length * width)
         )
+        self.part_layers = nn.Sequential(
+            nn.Linear(embedding_size, hidden_size), nn.GELU(), nn.Linear(hidden_size, width)
+        )
+        self.places = nn.Parameter(torch.zeros(vectors - 1, width))
 
     def forward(self, embeddings: torch.Tensor | None, heard: torch.Tensor | None = None) -> torch.Tensor:
         """Make prefixes.
 
         Parameters
         ----------
-        embeddings : torch.Tensor, shape (clips, embedding_size), or None
-            Audio embeddings as the encoder gives them. None is one clip without audio.
+        embeddings : torch.Tensor, shape (clips, vectors, embedding_size), or None
+            From ``audio_vectors``. None is one clip without audio.
         heard : torch.Tensor of bool, shape (clips,), optional
             Where it is False, the clip is taken without its audio. By default all clips are heard.
 
         Returns
         -------
-        torch.Tensor, shape (clips, prefix_length, width)
+        torch.Tensor, shape (clips, prefix_length + vectors - 1, width)
 
         Raises
         ------
         ValueError
-            If a shape is another, there is no clip, or an embedding is not finite.
+            If a shape is another, there is no clip, or a vector is not finite.
         """
         if embeddings is None:
             standardized = self.no_audio[None]
@@ -93,21 +147,22 @@ class PrefixMapping(
                     f"PrefixMapping got a mask of shape {tuple(heard.shape)} and expects ({len(standardized)},): "
                     "give one True or False for each clip."
                 )
-            standardized = torch.where(heard[:, None].to(self.mean.device), standardized, self.no_audio)
-        return self.layers(standardized).unflatten(1, (self.prefix_length, self.width))
+            standardized = torch.where(heard[:, None, None].to(self.mean.device), standardized, self.no_audio)
+        whole = self.layers(standardized[:, 0]).unflatten(1, (self.prefix_length, self.width))
+        return torch.cat([whole, self.part_layers(standardized[:, 1:]) + self.places], dim=1)
 
     def check(self, embeddings: torch.Tensor) -> None:
-        """Raise ValueError unless embeddings are finite and of shape (clips, embedding_size)."""
-        size = len(self.mean)
-        if embeddings.ndim != 2 or embeddings.shape[1] != size or len(embeddings) == 0:
+        """Raise ValueError unless embeddings are finite and of shape (clips, vectors, embedding_size)."""
+        vectors, size = self.mean.shape
+        if embeddings.ndim != 3 or embeddings.shape[1:] != (vectors, size) or len(embeddings) == 0:
             raise ValueError(
-                f"PrefixMapping got embeddings of shape {tuple(embeddings.shape)} and expects (clips, {size}) with at "
-                "least one clip: take the pooled features of the audio tower, before its projection, and give a "
-                "single one as embedding[None]."
+                f"PrefixMapping got embeddings of shape {tuple(embeddings.shape)} and expects (clips, {vectors}, "
+                f"{size}) with at least one clip: take audio_vectors of what the audio tower gives, and give a "
+                "single clip as embeddings[None]."
             )
-        if bad := int((~torch.isfinite(embeddings)).any(dim=1).sum()):
+        if bad := int((~torch.isfinite(embeddings)).flatten(1).any(dim=1).sum()):
             raise ValueError(
-                f"PrefixMapping got {bad} embeddings with NaN or infinite values and expects finite ones: "
+                f"PrefixMapping got {bad} clips with NaN or infinite values and expects finite ones: "
                 "look at the audio of these clips, or pass None for no audio."
             )
 
@@ -142,8 +197,8 @@ class Captioner:
     Examples
     --------
     >>> captioner = Captioner.from_pretrained(**checkpoint("captioner"))  # doctest: +SKIP
-    >>> features = clap.audio_model(input_features=mels).pooler_output  # (clips, 192)  # doctest: +SKIP
-    >>> captioner.captions(features, task="plain")  # doctest: +SKIP
+    >>> heard = audio_vectors(clap.audio_model(input_features=mels).last_hidden_state)  # doctest: +SKIP
+    >>> captioner.captions(heard, task="plain")  # doctest: +SKIP
     """
 
     def __init__(self, language_model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerBase, mapping: PrefixMapping):
@@ -191,7 +246,7 @@ class Captioner:
 
         Parameters
         ----------
-        prefix : torch.Tensor, shape (texts, prefix_length, width)
+        prefix : torch.Tensor, shape (texts, vectors, width)
             From ``PrefixMapping``.
         prompts, texts : sequence of str
             What stands before each text, special tokens included, and the text.
@@ -246,8 +301,8 @@ class Captioner:
 
         Parameters
         ----------
-        embeddings : torch.Tensor, shape (clips, embedding_size), or None
-            Audio embeddings. None is one clip without audio.
+        embeddings : torch.Tensor, shape (clips, vectors, embedding_size), or None
+            From ``audio_vectors``. None is one clip without audio.
         task : str
             A style of captions: "tags", "plain", "rich", "request", "note" or "telegraphic".
         sample : bool
@@ -298,8 +353,8 @@ class Captioner:
 
         Parameters
         ----------
-        embeddings : torch.Tensor, shape (questions, embedding_size), or None
-            Audio embedding of the clip that each question is about. None asks all questions without audio.
+        embeddings : torch.Tensor, shape (questions, vectors, embedding_size), or None
+            From ``audio_vectors``, of the clip that each question is about. None asks all questions without audio.
         questions : sequence of str
             The questions, without their options.
         options : sequence of sequence of str
