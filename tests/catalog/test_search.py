@@ -41,7 +41,8 @@ def search(capsys, *arguments, code: int = 0) -> dict | str:
 
 def test_a_file_finds_itself_and_its_place_in_a_longer_one(collection, loaded, capsys):
     found = search(capsys, collection / "table", "--like", collection / "music" / "techno.ogg", "--top", 2)
-    first, second = found["results"]
+    # The longer file has the same ten seconds, encoded once more: their order is a matter of rounding.
+    first, second = sorted(found["results"], key=lambda hit: hit["path"])
     assert first["path"] == "techno.ogg" and first["score"] == pytest.approx(1, abs=1e-3)
     assert (second["path"], second["start"], second["end"]) == ("长 long.flac", 10, 20) and second["score"] > 0.98
     assert second["duration"] == 30 and second["metadata"] == {"genre": "mixed", "Year made": 2020}
@@ -115,7 +116,7 @@ def test_results_for_people(collection, loaded, capsys):
     [
         (["drums", "--top", "0"], "--top 0: at least 1"),
         ([""], "blank"),
-        (["钢琴独奏"], "tokens of the text"),
+        (["спокойная музыка"], "tokens of the text"),
         ([], "a text, --like or"),
         (["drums", "--where", "genre ="], "--where"),
         (["drums", "--where", "colour = 'red'"], "No field named colour"),
@@ -148,7 +149,7 @@ def test_a_sign_in_quotes_is_no_second_condition(collection, loaded, capsys):
 
 
 def test_texts_one_after_another(collection, loaded, capsys, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("drums\n钢琴独奏\nslow strings\n\nnever read\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("drums\nспокойная музыка\nslow strings\n\nnever read\n"))
     assert main(["search", str(collection / "table"), "--interactive", "--top", "1", "--json"]) == 0
     printed = capsys.readouterr()
     first, second = map(json.loads, printed.out.splitlines())

@@ -66,7 +66,7 @@ def untrained(kind: str, folder) -> None:
         if not name.startswith("audio_encoder"):
             parameter.data += 0.2 * torch.randn_like(parameter)
     for layer in codec.quantizer.layers:
-        layer.codebook.embed.normal_()
+        layer.codebook.embed.normal_(std=0.02)  # as small as what an untrained encoder gives
     model.generation_config.update(decoder_start_token_id=ENTRIES, pad_token_id=ENTRIES, bos_token_id=ENTRIES)
     model.half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -195,7 +195,8 @@ def test_greedy_tokens_and_sound_are_those_of_transformers(ours, tokenizer, thei
 
 
 def test_codec_is_that_of_transformers(ours, theirs):
-    audio = 0.1 * torch.randn(2, 1, theirs.sample_rate // 5)
+    torch.manual_seed(0)
+    audio = 0.1 * torch.randn(2, 1, theirs.sample_rate)
     codes, scale = theirs.compression_model.encode(audio)
     assert scale is None
     bandwidth = ours.config.audio_encoder.target_bandwidths[-1]
