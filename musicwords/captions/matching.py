@@ -55,6 +55,15 @@ class Facts:
         """Collections of facts as 0 and 1, shape (rows, facts), bool."""
         return fact_table(rows, self.names).astype(bool)
 
+    def targets(self) -> tuple[list[Fact], np.ndarray, np.ndarray]:
+        """What a classifier of the clips learns: facts, which of them hold, and which are known, float32.
+
+        A number of beats a minute is for captions only: as labels of clips there are too many.
+        """
+        kept = [index for index, (name, _) in enumerate(self.names) if name != "tempo_bpm"]
+        names = [self.names[index] for index in kept]
+        return names, self.holds[:, kept].astype(np.float32), (~self.blank)[:, kept].astype(np.float32)
+
 
 def comparison(said, holds, blank):
     """Whether each caption is true of each clip, and whether that is open; both of shape (captions, clips).

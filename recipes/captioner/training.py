@@ -81,12 +81,9 @@ class Trainer(Training):
         self.mapping = PrefixMapping(size, vectors, PREFIX, WIDTH, HIDDEN)
         self.mapping.mean.copy_(torch.from_numpy(embeddings.mean(axis=0, dtype=np.float64)))
         self.mapping.std.copy_(torch.from_numpy(embeddings.std(axis=0, dtype=np.float64)).clamp(min=1e-3))
-        facts = Facts([record["attributes"] for record in records])
-        kept = [index for index, (name, _) in enumerate(facts.names) if name != "tempo_bpm"]
-        self.holds, self.known = (
-            torch.from_numpy(table[:, kept].astype(np.float32)) for table in (facts.holds, ~facts.blank)
-        )
-        self.facts = nn.Linear(WIDTH, len(kept))
+        names, *tables = Facts([record["attributes"] for record in records]).targets()
+        self.holds, self.known = map(torch.from_numpy, tables)
+        self.facts = nn.Linear(WIDTH, len(names))
         with torch.no_grad():
             self.facts.bias.copy_(torch.logit(self.holds.mean(0).clamp(0.002, 0.998)))
         self.captioner = Captioner(self.model, tokenizer, self.mapping)

@@ -89,14 +89,10 @@ class Trainer(Training):
     ):
         self.mels, self.validation_mels = mels, validation_mels
         self.tower, self.size = new_tower(), len(records)
-        facts = Facts([record["attributes"] for record in records + validation])
-        # A number of beats a minute is for captions only: as labels of clips there are too many.
-        kept = [index for index, (name, _) in enumerate(facts.names) if name != "tempo_bpm"]
-        self.attributes = np.array([facts.names[index][0] for index in kept])
-        self.holds, self.known = (
-            torch.from_numpy(table[:, kept].astype(np.float32)) for table in (facts.holds, ~facts.blank)
-        )
-        self.head = nn.Linear(AUDIO["hidden_size"], len(kept))
+        names, *tables = Facts([record["attributes"] for record in records + validation]).targets()
+        self.attributes = np.array([name for name, _ in names])
+        self.holds, self.known = map(torch.from_numpy, tables)
+        self.head = nn.Linear(AUDIO["hidden_size"], len(names))
         share = self.holds[: self.size].mean(0)
         with torch.no_grad():
             self.head.bias.copy_(torch.logit(share.clamp(0.002, 0.998)))

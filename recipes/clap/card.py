@@ -97,8 +97,8 @@ $zero_shot
 How often the first clip for a text is one that it is true of, on the clips of test; a text that is true of none of
 them is left out. To see where a failure comes from, the facts that a text states, or the attributes of the clips,
 stand in place of the model's own words and ears, mapped linearly into its space (fitted on training clips). The first
-version had learned from clips of two fonts and from English captions of the grammar: its table was made before any
-training of this one, and it said where the work had to go. `musicwords/data/benchmarks/first_clap.csv` has its scores.
+version had learned from clips of two fonts and from English captions of the grammar. Its rows, by the same code, show
+where it failed; `musicwords/data/benchmarks/first_clap.csv` has its scores.
 
 $typed
 ## Recordings

@@ -76,16 +76,12 @@ class Tuning(Trainer):
         self.validation_mels, self.held_out = validation_mels, held_out
         self.size = len(records)
         self.starts = np.cumsum([0, *map(len, mels)])
-        facts = Facts([record["attributes"] for record in records + validation])
-        kept = [index for index, (name, _) in enumerate(facts.names) if name != "tempo_bpm"]
-        self.names = [facts.names[index] for index in kept]
+        self.names, *tables = Facts([record["attributes"] for record in records + validation]).targets()
         self.attributes = np.array([name for name, _ in self.names])
-        self.holds, self.known = (
-            torch.from_numpy(table[:, kept].astype(np.float32)) for table in (facts.holds, ~facts.blank)
-        )
+        self.holds, self.known = map(torch.from_numpy, tables)
         self.heads = nn.ModuleDict(
             {
-                "facts": nn.Linear(AUDIO["hidden_size"], len(kept)),
+                "facts": nn.Linear(AUDIO["hidden_size"], len(self.names)),
                 "tags": nn.Linear(AUDIO["hidden_size"], TAGS),
                 "layer": nn.Linear(AUDIO["hidden_size"], heard.layer.shape[1]),
             }
