@@ -83,11 +83,10 @@ def test_texts_and_clips_are_spread_out(clap, clips):
     """No tower has collapsed: what differs in meaning differs in direction from what all have in common."""
     words = embed_texts(clap, ["slow", "fast", "solo violin", "loud drums", "church organ", "happy", "minor key"])
     for vectors in (words, clips[1]):
-        common = vectors.mean(dim=0)
-        assert common.norm() < 0.9
-        own = torch.nn.functional.normalize(vectors - common, dim=1)
-        off_diagonal = (own @ own.T)[~torch.eye(len(vectors), dtype=torch.bool)]
-        assert off_diagonal.mean() < 0 and off_diagonal.min() < -0.2
+        others = ~torch.eye(len(vectors), dtype=torch.bool)
+        assert (vectors @ vectors.T)[others].mean() < 0.7
+        own = torch.nn.functional.normalize(vectors - vectors.mean(dim=0), dim=1)
+        assert (own @ own.T)[others].min() < -0.2
 
 
 def test_it_finds_the_clips_of_the_book_by_their_captions(clap, clips):
