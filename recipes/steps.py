@@ -53,11 +53,15 @@ def codec_and_prompts(options: Namespace) -> dict:
     return {
         "codec": options.codec / "checkpoint",
         "prompt encoder": options.prompt_encoder / "checkpoint",
+        "sentences": ROOT / "recipes" / "natural",
     }
 
 
 def of(recipe: str, *modules: str) -> tuple[str, ...]:
     return tuple(f"recipes.{recipe}.{module}" for module in modules)
+
+
+PROMPTS = of("clap", "sentences", "lessons") + of("prompt_encoder", "prompts")
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,12 @@ STEPS = {
     "prompt_encoder": Step(
         (corpus, clap), (*TEXTS, *TRAINING, *of("clap", "sentences", "lessons"), *of("prompt_encoder", "training"))
     ),
-    "musicgen": Step((corpus, codec_and_prompts), (*TEXTS, *TRAINING, *of("musicgen", "delay", "model", "training"))),
+    "musicgen": Step(
+        (corpus, codec_and_prompts), (*TEXTS, *TRAINING, *PROMPTS, *of("musicgen", "delay", "model", "training"))
+    ),
     "diffusion": Step(
         (corpus, codec_and_prompts),
-        (*TEXTS, *TRAINING, "musicwords.diffusion", *of("diffusion", "model", "training")),
+        (*TEXTS, *TRAINING, *PROMPTS, "musicwords.diffusion", *of("diffusion", "model", "training")),
     ),
     "settings of musicgen": Step(module="evaluate_generation.settings", arguments=("musicgen",), checked=False),
     "settings of diffusion": Step(module="evaluate_generation.settings", arguments=("diffusion",), checked=False),

@@ -9,6 +9,7 @@ from musicwords.diffusion import LONGEST, PATCH, TextToMusicPipeline
 from recipes.common.cards import table
 from recipes.corpus.plan import SIZES
 from recipes.diffusion import training
+from recipes.prompt_encoder.card import told
 
 NO_SCORES = "Not measured yet: `recipes/evaluate_generation` does it.\n"
 CARD = Template("""---
@@ -36,8 +37,8 @@ It also changes audio (`initial_audio_waveforms`, `strength`) and fills gaps in 
 
 ## Training
 - Data: $clips clips of ten seconds, rendered by `recipes/corpus` with two sound fonts from scores of music21's corpus
-  and from procedural pieces; captions by `musicwords/captions`, other ones in each epoch. No recording, and no text
-  by a listener.
+  and from procedural pieces. No recording.
+$texts
 - From scratch, the denoiser alone, for $epochs epochs of $steps steps of $batch clips ($minutes minutes, in bfloat16).
   Codec and prompt encoder were trained before and stayed as they are. Curve: `curve.csv`.
 - It predicts the velocity v. The noise schedule is a cosine that ends in pure noise. $unprompted of the clips had no
@@ -48,16 +49,17 @@ It also changes audio (`initial_audio_waveforms`, `strength`) and fills gaps in 
   to prompts of validation clips stands in `settings.csv`, where that was tried.
 - Recipe: `recipes/diffusion`. One seed.
 
-Squared error of the velocity on $checked validation clips, with captions in the wording of training, in a wording that
-training never had, and without. It is 1 for a denoiser that takes latents for independent numbers. Training draws
-strong noise more often (shift $shift), where prompts matter: its own error is over another mix of levels.
+Squared error of the velocity on $checked validation clips, with captions in the wording of training, with sentences as
+people type them, with captions in a wording that training never had, and without. It is 1 for a denoiser that takes
+latents for independent numbers. Training draws strong noise more often (shift $shift), where prompts matter: its own
+error is over another mix of levels.
 
 $curve
 ## Scores
 $scores
 ## Limits
 - It knows the sound of two sound fonts, thirty-odd instruments, and prompts that state what captions of the corpus
-  state, in up to $longest tokens of English.
+  state, in up to $longest tokens of English or Chinese.
 - It always makes ten seconds; shorter audio is cut from them.
 - $patch latents are one token, which is $token ms: rhythm finer than that is left to what is inside a token.
 - Sound is that of the codec, with its blur of upper partials.
@@ -87,7 +89,7 @@ def write_card(folder: Path, scores: str = NO_SCORES) -> str:
     best = min(epochs, key=lambda row: float(row["validation"]))
     rows = [
         [row["epoch"], f"{float(row['loss']):.3f}", f"{float(row['validation']):.3f}",
-         f"{float(row['validation_new_wording']):.3f}", f"{float(row['validation_unprompted']):.3f}"]
+         *(f"{float(row[f'validation_{kind}']):.3f}" for kind in ("typed", "new_wording", "unprompted"))]
         for row in epochs
     ]  # fmt: skip
     defaults = inspect.signature(TextToMusicPipeline.__call__).parameters
@@ -103,13 +105,14 @@ def write_card(folder: Path, scores: str = NO_SCORES) -> str:
         steps=SIZES["train"] // training.BATCH,
         batch=training.BATCH,
         minutes=round(sum(float(row["seconds"]) for row in epochs) / 60),
+        texts=told(),
         unprompted=f"{training.UNPROMPTED:.0%}",
         decay=training.DECAY,
         shift=training.SHIFT,
         best=best["epoch"],
         checked=training.CHECKED,
         scores=scores,
-        curve=table(["epoch", "training", "validation", "new wording", "without prompts"], rows),
+        curve=table(["epoch", "training", "validation", "typed", "new wording", "without prompts"], rows),
         longest=LONGEST,
         patch=PATCH,
         token=f"{1000 * PATCH * codec.hop_length / codec.sampling_rate:.0f}",

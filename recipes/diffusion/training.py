@@ -12,7 +12,7 @@ from musicwords.diffusion import TextToMusicPipeline, text_states, velocity
 from recipes.common.training import Trainer as Training
 from recipes.common.training import cosine
 from recipes.corpus.texts import captions_of
-from recipes.musicgen.training import prompts
+from recipes.prompt_encoder.prompts import Prompts, to_check_on
 
 EPOCHS, BATCH = 16, 32
 LEARNING_RATE, MUON_LEARNING_RATE = 1e-3, 4e-3
@@ -45,8 +45,9 @@ class Trainer(Training):
         validation_latents: np.ndarray,
     ):
         self.pipeline, self.transformer = pipeline, pipeline.transformer
-        self.records, self.latents = records, latents
+        self.prompts, self.latents = Prompts(records), latents
         self.validation, self.validation_latents = validation[:CHECKED], validation_latents[:CHECKED]
+        self.checked = to_check_on(self.validation)
         # In bf16, attention as plain matrix products; see ``loss``.
         torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)
         matrices, others = [], []
@@ -93,12 +94,12 @@ class Trainer(Training):
         """One pass over the clips, each with another caption than before."""
         total = 0.0
         self.transformer.train()
-        order = np.random.default_rng([0, epoch]).permutation(len(self.records))
+        order = np.random.default_rng([0, epoch]).permutation(len(self.latents))
         trained = [one for one in self.transformer.parameters() if one.requires_grad]
         for at in range(self.per_epoch):
             generator = torch.Generator().manual_seed(epoch * self.per_epoch + at)
             rows = np.sort(order[at * BATCH : (at + 1) * BATCH])
-            texts = prompts([self.records[row] for row in rows], f"epoch {epoch}")
+            texts = self.prompts.drawn(rows, f"epoch {epoch}")
             dropped = torch.rand(BATCH, generator=generator) < UNPROMPTED
             texts = ["" if drop else text for text, drop in zip(texts, dropped, strict=True)]
             # Levels of noise spread evenly over the batch: the loss varies less from step to step.
@@ -140,9 +141,13 @@ class Trainer(Training):
         return ((found.float() - wanted) ** 2).mean(dim=(1, 2))
 
     def check(self) -> dict:
-        """Error on validation clips with averaged weights: with prompts in either wording, and without."""
+        """Error on validation clips with averaged weights.
+
+        With captions in the wording of training, with what people type, with captions in a new wording, and without.
+        """
         texts = {
-            "validation": prompts(self.validation, "validation"),
+            "validation": self.checked["caption"],
+            "validation_typed": self.checked["typed"],
             "validation_new_wording": [captions_of(record, 1)[0].text for record in self.validation],
             "validation_unprompted": [""] * len(self.validation),
         }

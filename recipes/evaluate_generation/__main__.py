@@ -19,12 +19,12 @@ from recipes.common.files import write_rows, write_text
 from recipes.common.inputs import Code, fingerprint, kept_json
 from recipes.common.records import read_records
 from recipes.evaluate_generation.card import rows, tables
-from recipes.evaluate_generation.evaluate import Real, Training, evaluate
+from recipes.evaluate_generation.evaluate import Real, Training, Typed, evaluate
 from recipes.evaluate_generation.generators import GENERATORS, generate_of, produced
 from recipes.evaluate_generation.listening import heard, real_audio, resynthesized
 from recipes.evaluate_generation.memorization import TokenIndex
 from recipes.evaluate_generation.probe_training import train_probe
-from recipes.evaluate_generation.prompts import halves, select
+from recipes.evaluate_generation.prompts import halves, select, typed
 
 JUDGES = [Code(f"recipes.evaluate_generation.{name}") for name in ("evaluate", "adherence", "distances", "diversity")]
 SEED = 1
@@ -59,13 +59,24 @@ def main() -> None:
         listen(real_audio(reference, options.corpus, work / "reference.npy")),
         [record["work"] for record in reference],
     )
+    sentences = {f"typed, {language}": typed(first, language) for language in ("en", "zh")}
+    meant = {
+        title: listen(
+            resynthesized(
+                real_audio([by_id[one.clip] for one in some], options.corpus, work / f"described-{title[-2:]}.npy"),
+                codec, work / f"resynthesized-{title[-2:]}.npy", options.processes,
+            )
+        )
+        for title, some in sentences.items()
+    }  # fmt: skip
     train = [row for row, record in enumerate(records) if record["split"] == "train"]
     table = load_corpus()["train"].with_format("numpy")
     training = Training([records[row]["id"] for row in train], TokenIndex(codes[train]), table["id"][:],
                         table["audio_embedding"][:].astype(np.float32))  # fmt: skip
     entries = json.loads((codec / "config.json").read_text(encoding="utf-8"))["codebook_size"]
     texts = [prompt.text for prompt in prompts]
-    judges = fingerprint(codec, clap, options.probe / "probe.safetensors", texts, JUDGES)
+    asked = [texts, *([one.text for one in some] for some in sentences.values())]
+    judges = fingerprint(codec, clap, options.probe / "probe.safetensors", asked, JUDGES)
 
     def judge(name: str) -> dict:
         folder = options.checkpoints / name
@@ -75,7 +86,12 @@ def main() -> None:
             again = work / f"{name}-sample-{sample}"
             others.append(listen(produced(generate_of(name), folder, texts[:REPEATED], SEED + sample, again)[0]))
         samples = np.stack([generated[:REPEATED], *others], axis=1)
-        return evaluate(generated, samples, seconds, real, Probe.load(options.probe), training, entries)
+        answered = {}
+        for title, some in sentences.items():
+            of_typed = work / f"{name}-typed-{title[-2:]}"
+            audio, _ = produced(generate_of(name), folder, [one.text for one in some], SEED, of_typed)
+            answered[title] = Typed(some, listen(audio), meant[title])
+        return evaluate(generated, samples, seconds, real, answered, Probe.load(options.probe), training, entries)
 
     for name in options.generators:
         of_all = fingerprint(judges, options.checkpoints / name)

@@ -50,7 +50,11 @@ def interval(values: np.ndarray) -> list[float] | None:
 
 
 def adherence(
-    generated: Mapping[str, Sequence], ceiling: Mapping[str, Sequence], prompts: Sequence[Prompt], seed: int = 0
+    generated: Mapping[str, Sequence],
+    ceiling: Mapping[str, Sequence],
+    prompts: Sequence[Prompt],
+    others: Mapping[str, float] | None = None,
+    seed: int = 0,
 ) -> dict[str, dict]:
     """Adherence by attribute, and over all statements together ("all").
 
@@ -59,13 +63,15 @@ def adherence(
     generated : answers of the probe on the generated clips, by attribute one for each prompt
     ceiling : the same on the real clips that the prompts describe, through the codec
     prompts : what was asked for
+    others : adherence of other prompts by attribute, to compare with
 
     Returns
     -------
     dict
         By attribute: ``prompts`` that state it, and as [value, low, high] with 95 % intervals from drawing prompts:
-        ``generated``, ``chance`` (other prompts), ``ceiling``, ``ratio`` (generated to ceiling) and ``gain`` (from
-        chance, 0, to the ceiling, 1). None is what is not defined, as a ratio to a ceiling of 0.
+        ``generated``, ``chance`` (other prompts), ``ceiling``, ``ratio`` (generated to ceiling), ``gain`` (from
+        chance, 0, to the ceiling, 1) and ``beside`` (generated to what ``others`` have on the same attributes).
+        None is what is not defined, as a ratio to a ceiling of 0.
     """
     rng = np.random.default_rng(seed)
     count = len(prompts)
@@ -78,10 +84,14 @@ def adherence(
             shares(np.stack([function(answers, prompts, one) for one in names], axis=1), drawn)
             for function, answers in ((right, generated), (by_chance, generated), (right, ceiling))
         )
+        expected = np.stack([
+            np.where(np.isfinite(right(generated, prompts, one)), (others or {}).get(one, np.nan), np.nan)
+            for one in names
+        ], axis=1)  # fmt: skip
         # A sample that has few prompts of an attribute may have no distance between chance and ceiling.
         with np.errstate(divide="ignore", invalid="ignore"):
             values = {"generated": own, "chance": chance, "ceiling": top, "ratio": own / top,
-                      "gain": (own - chance) / (top - chance)}  # fmt: skip
+                      "gain": (own - chance) / (top - chance), "beside": own / shares(expected, drawn)}  # fmt: skip
         stating = sum(any(one in prompt.states for one in names) for prompt in prompts)
         found[name] = {"prompts": stating} | {key: interval(value) for key, value in values.items()}
     return found

@@ -4,7 +4,8 @@ from recipes.common.cards import table
 from recipes.evaluate_generation.prompts import ATTRIBUTES
 
 TITLES = {"generated": "generated", "chance": "shuffled prompts", "ceiling": "real, through the codec",
-          "ratio": "of the ceiling", "gain": "from chance to ceiling"}  # fmt: skip
+          "ratio": "of the ceiling", "gain": "from chance to ceiling",
+          "beside": "of the wording of training"}  # fmt: skip
 SETS = {"generated": "generated", "codec": "real, through the codec", "real": "real"}
 AIM = 0.7  # of the ceiling, for the attributes below
 AIMED = ("family", "percussion")
@@ -17,11 +18,12 @@ def cell(value: list[float] | None) -> str:
 
 def adherence_table(scores: dict, wording: str = "all") -> str:
     found = scores["adherence"][wording]
+    titles = {key: title for key, title in TITLES.items() if found["all"][key]}
     rows = [
-        [name, str(found[name]["prompts"]), *(cell(found[name][key]) for key in TITLES)]
-        for name in (*ATTRIBUTES, "all")
-    ]
-    return table(["attribute", "prompts", *TITLES.values()], rows)
+        [name, str(found[name]["prompts"]), *(cell(found[name][key]) for key in titles)]
+        for name in (*ATTRIBUTES, "all") if found[name]["prompts"]
+    ]  # fmt: skip
+    return table(["attribute", "prompts", *titles.values()], rows)
 
 
 def aims(scores: dict) -> str:
@@ -91,7 +93,8 @@ fitted to real clips through the codec and never to generated ones, listens to w
 (`musicwords/probe.py`, `recipes/evaluate_generation`).
 
 *Adherence*: how often the probe hears what the prompt states. *Shuffled prompts*: the same, were each clip made for
-another prompt. *Real, through the codec*: the clip that the prompt describes. 95 % intervals are from drawing prompts.
+another prompt. *Real, through the codec*: the clip that the prompt describes. *Of the wording of training*: beside what
+prompts in that wording reach, were they to state the same. 95 % intervals are from drawing prompts.
 
 {adherence_table(scores)}
 Prompts in the wording of training:
@@ -100,6 +103,12 @@ Prompts in the wording of training:
 Prompts in wording that training never had:
 
 {adherence_table(scores, "held-out wording")}
+Sentences as people type them, by authors whose other sentences training never had (`recipes/natural`), in English:
+
+{adherence_table(scores, "typed, en")}
+In Chinese:
+
+{adherence_table(scores, "typed, zh")}
 Aims, set before the training:
 
 {aims(scores)}

@@ -1,6 +1,6 @@
 """All scores of one generator, from what is measured of its clips and of real ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,14 @@ class Training(NamedTuple):
     tokens: TokenIndex
     embedding_ids: Sequence[str]
     embeddings: np.ndarray  # of musicnn, of the clips that come with the book
+
+
+class Typed(NamedTuple):
+    """Prompts as people type them, with what was made of them and what they describe, as ``listening.heard`` gives."""
+
+    prompts: list[Prompt]
+    generated: np.ndarray
+    resynthesized: np.ndarray
 
 
 class Real(NamedTuple):
@@ -133,14 +141,20 @@ def health_shares(clips: np.ndarray) -> dict[str, float]:
     }
 
 
-def adherence_by_wording(generated: dict, ceiling: dict, prompts: list[Prompt]) -> dict[str, dict]:
-    """Adherence on all prompts, and on those in each wording."""
-    found = {}
+def adherence_by_wording(
+    generated: np.ndarray, real: Real, typed: Mapping[str, Typed], probe: Probe
+) -> dict[str, dict]:
+    """Adherence on all prompts and on those in each wording; those that training lacked beside those that it had."""
+    groups = {}
     for title, wordings in WORDINGS.items():
-        places = [place for place, one in enumerate(prompts) if one.wording in wordings]
-        some = ({name: [values[place] for place in places] for name, values in answers.items()}
-                for answers in (generated, ceiling))  # fmt: skip
-        found[title] = adherence(*some, [prompts[place] for place in places])
+        places = [place for place, one in enumerate(real.prompts) if one.wording in wordings]
+        groups[title] = generated[places], real.resynthesized[places], [real.prompts[place] for place in places]
+    groups |= {title: (one.generated, one.resynthesized, one.prompts) for title, one in typed.items()}
+    found = {}
+    for title, (own, top, prompts) in groups.items():
+        known = found.get("training wording", {})
+        others = {name: entry["generated"][0] for name, entry in known.items() if entry["generated"]}
+        found[title] = adherence(answers(probe, own), answers(probe, top), prompts, others)
     return found
 
 
@@ -149,6 +163,7 @@ def evaluate(
     samples: np.ndarray,
     seconds: float,
     real: Real,
+    typed: Mapping[str, Typed],
     probe: Probe,
     training: Training,
     entries: int,
@@ -162,12 +177,13 @@ def evaluate(
         Several clips of each of some prompts.
     seconds : of computing for one of audio
     real, probe, training : what to compare with
+    typed : by their title
     entries : of a codebook
     """
     return {
         "prompts": len(real.prompts),
         "samples": list(samples.shape),
-        "adherence": adherence_by_wording(answers(probe, generated), answers(probe, real.resynthesized), real.prompts),
+        "adherence": adherence_by_wording(generated, real, typed, probe),
         "distances": distances(generated, real),
         "diversity": diversity(generated, samples, real, entries),
         "memorization": memorization(generated, real, training),

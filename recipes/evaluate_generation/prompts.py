@@ -1,4 +1,7 @@
-"""Prompts from records of test works: captions that state a family of instruments and two more things at least."""
+"""Prompts from records of test works: captions that state a family of instruments and two more things at least.
+
+Beside them stand sentences as people type them, which state a family and perhaps more.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,6 +11,7 @@ from typing import NamedTuple
 
 from musicwords.captions import caption
 from recipes.corpus.orchestration import BASSES, INSTRUMENTS
+from recipes.prompt_encoder.prompts import TrueSentences
 
 ATTRIBUTES = ("family", "percussion", "tempo_class", "texture", "dynamics")  # what the probe tells
 LEAST = 2  # attributes stated beside the family
@@ -22,7 +26,7 @@ class Prompt(NamedTuple):
 
     text: str
     states: dict[str, str | bool]  # by name in ATTRIBUTES; always the family
-    wording: str  # "train" or "test"
+    wording: str  # "train" or "test" of captions, or "typed"
     clip: str  # id of the clip that it describes
 
 
@@ -68,6 +72,23 @@ def select(records: Sequence[dict], count: int = COUNT) -> list[Prompt]:
         found += [new] if new else []
     if len(found) < count:
         raise ValueError(f"{len(records)} records give {len(found)} prompts, and {count} are asked for: give more.")
+    return found
+
+
+def typed(records: Sequence[dict], language: str) -> list[Prompt]:
+    """The sentences of test that name instruments of one family, and of each a clip that it describes.
+
+    Sentences that are true of no clip are left out. Many of them state nothing else that the probe tells.
+    """
+    source, leads, found = TrueSentences(records, language, "test"), [label(one, "family") for one in records], []
+    for place, sentence in enumerate(source.sentences):
+        families = {value for name, value in sentence.said if name == "families"}
+        families |= {FAMILY[value] for name, value in sentence.said if name == "instruments" and value in FAMILY}
+        described = [row for row, lead in enumerate(leads) if source.true[row, place] and families == {lead}]
+        if described:
+            row = Random(f"clip of {sentence.text}").choice(described)
+            stated = {name: value for name, value in sentence.said if name in ATTRIBUTES[1:]}
+            found.append(Prompt(sentence.text, {"family": leads[row]} | stated, "typed", records[row]["id"]))
     return found
 
 

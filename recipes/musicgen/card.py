@@ -12,6 +12,7 @@ import musicwords.codec  # noqa: F401, so that the codec inside is known
 from recipes.common.cards import table
 from recipes.corpus.plan import SIZES
 from recipes.musicgen import training
+from recipes.prompt_encoder.card import told
 
 NO_SCORES = "Not measured yet: `recipes/evaluate_generation` does it.\n"
 SHOWN = 10  # checks of the curve that stand in the card, at most
@@ -38,29 +39,29 @@ audio = model.generate(**inputs)[0, 0]  # samples at $rate kHz
 
 ## Training
 - Data: $clips clips of ten seconds, rendered by `recipes/corpus` with two sound fonts from scores of music21's corpus
-  and from procedural pieces; captions by `musicwords/captions`, another one in each epoch. No recording, and no text
-  by a listener.
+  and from procedural pieces. No recording.
+$texts
 - From scratch, the decoder and the projection of text states, for $epochs passes over the clips in batches of $batch
   ($minutes minutes, in bfloat16), with Muon for matrices and AdamW for the rest. Codec and prompt encoder were trained
   before and stayed as they are. Curve: `curve.csv`.
 - Tokens began as the entries of the codebooks, turned to the width of the decoder.
 - The prompt encoder is a BERT of width $text_width that tells what a prompt states; it began with word pieces of the
   mini CLAP's text tower. Curve: `prompt-encoder.csv`.
-- $unprompted of the clips had no prompt and $empty an empty one, which makes guidance possible.
+- $unprompted of the clips had no prompt, beside those with an empty one, which makes guidance possible.
 - The weights are those of step $best, which had the least loss on validation clips.
 - Guidance scale $guidance, top-k $top_k, temperature $temperature. What others do to prompts of validation clips stands
   in `settings.csv`, where that was tried.
 - Recipe: `recipes/musicgen`. One seed.
 
-Cross-entropy on $checked validation clips, nats a token, with captions in the wording of training. A model that knows
-nothing has $chance.
+Cross-entropy on $checked validation clips, nats a token, with captions in the wording of training, with sentences as
+people type them, and without. A model that knows nothing has $chance.
 
 $curve
 ## Scores
 $scores
 ## Limits
 - It knows the sound of two sound fonts, thirty-odd instruments, and prompts that state what captions of the corpus
-  state, in up to $longest tokens of English.
+  state, in up to $longest tokens of English or Chinese.
 - It has learned ten seconds, each clip from its start. What is longer it has never seen.
 - Errors add up: a wrong token is the past of all that follow.
 - Sound is that of the codec, with its blur of upper partials.
@@ -83,10 +84,10 @@ def write_card(folder: Path, scores: str = NO_SCORES) -> str:
     decoder, codec = model.config.decoder, model.config.audio_encoder
     with (folder / "curve.csv").open(encoding="utf-8") as file:
         checks = list(csv.DictReader(file))
-    columns = ("loss", "validation", "validation_first", "validation_last", "validation_unprompted")
+    columns = ("loss", "validation", "validation_first", "validation_last", "validation_typed", "validation_unprompted")
     shown = checks[:: math.ceil(len(checks) / SHOWN)]
     rows = [[row["step"], *(f"{float(row[name]):.3f}" for name in columns)] for row in shown]
-    head = ["step", "training", "validation", "first codebook", "last codebook", "without prompts"]
+    head = ["step", "training", "validation", "first codebook", "last codebook", "typed", "without prompts"]
     return CARD.substitute(
         seconds=f"{model.generation_config.max_new_tokens / codec.frame_rate:.0f}",
         rate=f"{codec.sampling_rate / 1000:g}",
@@ -100,7 +101,7 @@ def write_card(folder: Path, scores: str = NO_SCORES) -> str:
         minutes=round(sum(float(row["seconds"]) for row in checks) / 60),
         text_width=model.config.text_encoder.hidden_size,
         unprompted=f"{training.UNPROMPTED:.0%}",
-        empty=f"{training.EMPTY:.0%}",
+        texts=told(),
         best=min(checks, key=lambda row: float(row["validation"]))["step"],
         guidance=model.generation_config.guidance_scale,
         top_k=model.generation_config.top_k,

@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from random import Random
 
 import numpy as np
 import torch
@@ -11,30 +10,19 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import BertTokenizer
 from transformers import MusicgenForConditionalGeneration as Musicgen
 
-from musicwords.captions import caption
 from recipes.common.training import Trainer as Training
 from recipes.common.training import cosine
-from recipes.corpus.texts import MOODS, NEGATIONS
 from recipes.musicgen.delay import delayed
 from recipes.musicgen.model import trained_parts
+from recipes.prompt_encoder.prompts import Prompts, to_check_on
 from recipes.prompt_encoder.training import states_of
 
 EPOCHS, BATCH = 6, 16
 LEARNING_RATE, MUON_LEARNING_RATE = 1e-3, 4e-3
 WEIGHT_DECAY, WARM_UP = 0.02, 0.03
-UNPROMPTED, EMPTY = 0.1, 0.05  # share of clips whose states of the prompt are zero, or those of an empty text
+UNPROMPTED = 0.1  # share of clips whose states of the prompt are zero, beside those whose text is empty
 CHECKED = 320  # validation clips of each check
 EVERY = 395  # steps between checks: half an epoch
-
-
-def prompts(records: list[dict], occasion: str) -> list[str]:
-    """One caption of each clip in the wording of training, another one on each occasion; some are empty."""
-    found = []
-    for record in records:
-        rng = Random(f"{record['id']}, {occasion}")
-        new = caption(record["attributes"], rng, negation=rng.random() < NEGATIONS, mood=rng.random() < MOODS)
-        found.append("" if rng.random() < EMPTY else new.text)
-    return found
 
 
 class Trainer(Training):
@@ -60,8 +48,8 @@ class Trainer(Training):
         validation_codes: np.ndarray,
     ):
         self.model, self.tokenizer = model, tokenizer
-        self.records, self.codes = records, codes
-        self.validation, self.validation_codes = validation[:CHECKED], validation_codes[:CHECKED]
+        self.prompts, self.codes = Prompts(records), codes
+        self.checked, self.validation_codes = to_check_on(validation[:CHECKED]), validation_codes[:CHECKED]
         # In bf16, attention as plain matrix products; see ``losses``.
         torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)
         matrices, others = [], []
@@ -98,9 +86,9 @@ class Trainer(Training):
         for step in range(first, end):
             epoch, at = divmod(step, self.per_epoch)
             if step == first or at == 0:
-                order = np.random.default_rng([0, epoch]).permutation(len(self.records))
+                order = np.random.default_rng([0, epoch]).permutation(len(self.codes))
             rows = np.sort(order[at * BATCH : (at + 1) * BATCH])
-            texts = prompts([self.records[row] for row in rows], f"epoch {epoch}")
+            texts = self.prompts.drawn(rows, f"epoch {epoch}")
             loss = self.losses(texts, self.codes[rows], torch.rand(len(rows)) >= UNPROMPTED).mean()
             self.step_down(loss, [one for _, one in trained_parts(self.model)], 1.0)
             total.append(loss.item())
@@ -130,19 +118,19 @@ class Trainer(Training):
 
     @torch.inference_mode()
     def check(self) -> dict:
-        """Cross-entropy on validation clips: in all, of the first and the last codebook, and without the prompt."""
+        """Cross-entropy on validation clips: in all and of the first and the last codebook.
+
+        With a caption in the wording of training, with what people type, and without a prompt.
+        """
         self.model.decoder.eval()
-        texts = prompts(self.validation, "validation")
-        found = {True: [], False: []}
-        for at in range(0, len(texts), 32):
-            some, codes = texts[at : at + 32], self.validation_codes[at : at + 32]
-            for prompted, rows in found.items():
+        kinds = {"": ("caption", True), "_typed": ("typed", True), "_unprompted": ("caption", False)}
+        found = {}
+        for kind, (source, prompted) in kinds.items():
+            texts, rows = self.checked[source], []
+            for at in range(0, len(texts), 32):
+                some, codes = texts[at : at + 32], self.validation_codes[at : at + 32]
                 rows.append(self.losses(some, codes, torch.full((len(some),), prompted)))
-        by_codebook, unprompted = (torch.stack(rows).mean(dim=0) for rows in found.values())
-        return {
-            "validation": round(by_codebook.mean().item(), 4),
-            "validation_first": round(by_codebook[0].item(), 4),
-            "validation_last": round(by_codebook[-1].item(), 4),
-            "validation_unprompted": round(unprompted.mean().item(), 4),
-            "validation_unprompted_first": round(unprompted[0].item(), 4),
-        }
+            by_codebook = torch.stack(rows).mean(dim=0)
+            for part, value in (("", by_codebook.mean()), ("_first", by_codebook[0]), ("_last", by_codebook[-1])):
+                found[f"validation{kind}{part}"] = round(value.item(), 4)
+        return found

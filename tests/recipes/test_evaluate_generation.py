@@ -59,6 +59,26 @@ def test_prompts_state_one_family_and_two_more_things_that_are_true():
         select(some, 61)
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_typed_prompts_are_true_of_a_clip_that_the_family_leads(language):
+    from musicwords.captions.matching import facts
+    from recipes.clap.sentences import natural
+    from recipes.evaluate_generation.prompts import FAMILY, label, typed
+
+    some = records(60)
+    by_id, meant = {one["id"]: one for one in some}, {one.text: one for one in natural("test", language)}
+    found = typed(some, language)
+    assert found == typed(some, language) and len(found) >= 3
+    for prompt in found:
+        clip, sentence = by_id[prompt.clip], meant[prompt.text]
+        assert prompt.states["family"] == label(clip, "family")
+        assert sentence.said <= facts(clip["attributes"]) and not sentence.denied & facts(clip["attributes"])
+        assert {FAMILY[value] for name, value in sentence.said if name == "instruments" and value in FAMILY} <= {
+            prompt.states["family"]
+        }
+        assert all(value == label(clip, name) for name, value in prompt.states.items())
+
+
 def test_halves_share_no_work():
     from recipes.evaluate_generation.prompts import halves
 
@@ -118,6 +138,19 @@ def test_a_wrong_answer_lowers_adherence_and_shuffled_prompts_are_chance():
     rng = np.random.default_rng(0)
     dealt = [np.mean(rng.permutation(families) == families) for _ in range(2000)]
     assert np.nanmean(by_chance(right, prompts, "family")) == pytest.approx(np.mean(dealt), abs=0.02)
+
+
+def test_other_prompts_are_compared_on_what_they_state():
+    from recipes.evaluate_generation.adherence import adherence
+
+    families = ["brass", "voice"] * 50
+    prompts = prompts_of(families, [True, None] * 50)
+    heard = answers_of(["brass"] * 100, [True] * 100)
+    found = adherence(heard, heard, prompts, {"family": 0.8, "percussion": 0.5})
+    assert found["family"]["beside"][0] == pytest.approx(0.5 / 0.8)
+    assert found["percussion"]["beside"][0] == pytest.approx(2)
+    assert found["all"]["beside"][0] == pytest.approx((50 + 50) / (100 * 0.8 + 50 * 0.5))
+    assert adherence(heard, heard, prompts)["all"]["beside"] is None
 
 
 # Distances
@@ -342,7 +375,7 @@ def test_clips_are_heard_whole(codec, tmp_path):
 
 def test_scores_become_tables_and_rows(tmp_path):
     from recipes.evaluate_generation.card import aims, rows, tables
-    from recipes.evaluate_generation.evaluate import Real, Training, evaluate
+    from recipes.evaluate_generation.evaluate import Real, Training, Typed, evaluate
     from recipes.evaluate_generation.memorization import TokenIndex
     from recipes.evaluate_generation.prompts import label, select
 
@@ -383,11 +416,21 @@ def test_scores_become_tables_and_rows(tmp_path):
     ids = [f"train-{number:05d}" for number in range(30)]
     training = Training(ids, TokenIndex(train), ids[:20], known)
     samples = np.stack([generated[:8], clips(described[:8], 1)], axis=1)
-    scores = json.loads(json.dumps(evaluate(generated, samples, 1.5, real, Told(), training, 32)))
+    sentences = [one._replace(wording="typed") for one in prompts[:20]]
+    typed = {
+        f"typed, {one}": Typed(sentences, clips(described[:20], 0), real.resynthesized[:20]) for one in ("en", "zh")
+    }
+    scores = json.loads(json.dumps(evaluate(generated, samples, 1.5, real, typed, Told(), training, 32)))
 
     family = scores["adherence"]["all"]["family"]
     assert family["chance"][0] < family["generated"][1] and family["generated"][2] < family["ceiling"][0]
-    assert set(scores["adherence"]) == {"all", "training wording", "held-out wording"}
+    assert set(scores["adherence"]) == {"all", "training wording", "held-out wording", *typed}
+    assert scores["adherence"]["typed, en"]["family"]["generated"][0] == 0
+    assert scores["adherence"]["training wording"]["all"]["beside"] is None
+    assert (
+        scores["adherence"]["held-out wording"]["all"]["beside"][0]
+        > scores["adherence"]["typed, zh"]["all"]["beside"][0]
+    )
     assert scores["adherence"]["held-out wording"]["family"]["prompts"] == 16
     assert scores["health"]["generated"]["few onsets"] == 0.25 and scores["health"]["real"]["few onsets"] == 0
     copy = scores["memorization"]["tokens"]["examples"][0]
