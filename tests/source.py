@@ -47,6 +47,14 @@ GREEK = (
 SYMBOL = re.compile(rf"(\\math(?:bf|cal|bb)\{{\w\}}|\\(?:{GREEK})(?![A-Za-z]))|\\[A-Za-z]+|([A-Za-z])")
 SYMBOL_ROW = re.compile(r"^\| (\$.+?\$) \| .+ \| (.+) \|$", re.MULTILINE)
 
+REGISTRIES = ("models", "datasets", "benchmarks")
+NAME = re.compile(r"\b[A-Za-z]*(?:[a-z][A-Z]|[A-Z]{2}|[A-Za-z]-?\d)[\w.+-]*\b")
+NOT_PROSE = re.compile(
+    r"```.*?```|\{[a-z:]+\}`[^`]*`|`[^`]*`|\$[^$]*\$|\]\([^)]*\)|https?:\S+|^:[a-z-]+:[^\n]*$", re.DOTALL | re.MULTILINE
+)
+# What has the shape of a model's name in the prose and is none of music's models, data sets and benchmarks.
+OTHER_NAMES = Path(__file__).parent / "data" / "other_names.txt"
+
 
 def contents(root: Path) -> set[str]:
     """Return the files that the table of contents names, without their endings."""
@@ -269,6 +277,25 @@ def notation_problems(root: Path) -> list[str]:
         in_page, in_table = used.get(page, set()), listed.get(page, set())
         problems += [f"{NOTATION} lacks {symbol}, which stands in {page}" for symbol in sorted(in_page - in_table)]
         problems += [f"{NOTATION} says that {symbol} stands in {page}" for symbol in sorted(in_table - in_page)]
+    return problems
+
+
+def registry_problems(root: Path) -> list[str]:
+    """Names in the prose that no entry of the registry has."""
+    known = " ".join(
+        entry["name"].lower()
+        for kind in REGISTRIES
+        for entry in yaml.safe_load((root / "book" / "data" / f"{kind}.yml").read_text(encoding="utf-8"))
+    )
+    others = set(OTHER_NAMES.read_text(encoding="utf-8").split())
+    problems = []
+    for path in page_files(root):
+        names = set(NAME.findall(NOT_PROSE.sub(" ", text_of(path)))) - others
+        unknown = sorted(name for name in names if name.lower().rstrip(".") not in known)
+        problems += [
+            f"{path.relative_to(root)} names {name}: enter it in book/data, or in tests/data/other_names.txt"
+            for name in unknown
+        ]
     return problems
 
 

@@ -20,6 +20,7 @@ RULES = [
     source.budget_problems,
     source.package_problems,
     source.notation_problems,
+    source.registry_problems,
 ]
 
 
@@ -97,6 +98,11 @@ BREAKS = {
         source.citation_problems,
         lambda root: edit(root, "book/references.bib", "@", ENTRY + "@"),
         "doe2024word is never cited",
+    ),
+    "model that the registry lacks": (
+        source.registry_problems,
+        lambda root: append(root, "\nListen to NoSuchModel-7B.\n"),
+        "book/intro.md names NoSuchModel-7B",
     ),
     "figure without alt text": (
         source.figure_problems,
