@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from musicwords.clips import RECORDINGS, load_audio, load_clips
-from recipes.clap import listening, sentences, styles
-from recipes.music.clips import decode, loudness
-from recipes.recordings import excerpts, windows
-from recipes.recordings.windows import SAMPLE_RATE, TRACKS, Track, cut, find, load
+for module in ("music21", "tinysoundfont"):
+    pytest.importorskip(module, reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
+
+from musicwords.clips import RECORDINGS, load_audio, load_clips  # noqa: E402
+from recipes.clap import listening, sentences, styles  # noqa: E402
+from recipes.music.clips import decode, loudness  # noqa: E402
+from recipes.recordings import excerpts, windows  # noqa: E402
+from recipes.recordings.windows import SAMPLE_RATE, TRACKS, Track, cut, find, load  # noqa: E402
 
 TABLE = tomllib.loads(TRACKS.read_text(encoding="utf-8"))
 FREE = {"CC0-1.0", "CC-BY-3.0", "CC-BY-4.0", "MIT", "BSD-2-Clause", "LicenseRef-public-domain"}
