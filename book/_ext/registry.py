@@ -4,10 +4,12 @@
 
     :::{registry} models
     :task: description
+    :view: makes
     :::
 
 The argument is the name of a file of ``book/data`` without its suffix. With ``task``, only entries with that task are
-shown. Readers sort and filter the table in the page (``registry.js``). What nobody could verify is empty.
+shown. With ``view: makes``, only generators of which it is known what they make, by year, with columns for that.
+Readers sort and filter the table in the page (``registry.js``). What nobody could verify is empty.
 """
 
 from pathlib import Path
@@ -58,6 +60,13 @@ def plain(field: str):
     return text
 
 
+def makes(field: str):
+    def text(entry: dict) -> str:
+        return str((entry.get("makes") or {}).get(field) or "")
+
+    return text
+
+
 def code(field: str):
     def text(entry: dict) -> str:
         return f"`{entry[field]}`" if entry.get(field) else ""
@@ -76,6 +85,11 @@ COLUMNS = {  # file -> head of a column, its share of the width, and what stands
                    ("Items", 8, number("size")), ("Answers", 10, plain("answers")),
                    ("Without sound", 16, plain("text_only"))),
 }  # fmt: skip
+VIEWS = {  # name of a view -> file, the field that an entry must have, and columns
+    "makes": ("models", "makes", (("Model", 26, named), ("Year", 10, year), ("Longest", 14, makes("longest")),
+              ("Lyrics", 10, makes("lyrics")), ("Streams", 10, makes("streams")), ("Edits", 16, makes("edits")),
+              ("Weights", 14, licence))),
+}  # fmt: skip
 
 
 def read(folder: Path, name: str) -> list[dict]:
@@ -88,7 +102,7 @@ class Registry(SphinxDirective):
     """Show the table."""
 
     required_arguments = 1
-    option_spec = {"task": directives.unchanged}  # noqa: RUF012 -- docutils asks for a plain attribute
+    option_spec = dict.fromkeys(("task", "view"), directives.unchanged)
 
     def run(self) -> list[nodes.Node]:
         """Return the table, or warn of a name or a task that there is not."""
@@ -99,7 +113,12 @@ class Registry(SphinxDirective):
         entries = [one for one in read(Path(self.env.srcdir), name) if task is None or task in one["task"]]
         if not entries:
             return self.warn(f"no entry of {name} has the task {task!r}")
-        columns = COLUMNS[name]
+        columns, view = COLUMNS[name], self.options.get("view")
+        if view is not None:
+            file, needed, columns = VIEWS.get(view, (None, None, None))
+            if file != name:
+                return self.warn(f"{name} has no view {view!r}")
+            entries = sorted((one for one in entries if one.get(needed)), key=lambda one: one["year"])
         group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for _, width, _ in columns), cols=len(columns))
         group += nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", head)) for head, _, _ in columns)))
         body = nodes.tbody()

@@ -1,5 +1,6 @@
 """The figures of the part on generation show what their scripts compute."""
 
+import yaml
 from run_notebooks import ROOT
 from test_language_figures import load_script
 
@@ -35,3 +36,11 @@ def test_melody_is_drawn_as_heard():
     drawn = (IMAGES / "generation_melody.svg").read_text(encoding="utf-8").splitlines()
     found = script.draw_melody().splitlines()
     assert len(set(drawn) & set(found)) >= 0.9 * len(set(drawn))
+
+
+def test_all_generators_of_the_timeline_are_drawn():
+    script = load_script("generation_timeline")
+    entries = yaml.safe_load((ROOT / "book" / "data" / "timeline.yml").read_text(encoding="utf-8"))
+    assert {one["gives"] for one in entries} <= set(script.LANES)
+    drawn = (IMAGES / "generation_timeline.svg").read_text(encoding="utf-8")
+    assert all(one["name"] in drawn for one in entries)

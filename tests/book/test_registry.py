@@ -2,12 +2,16 @@
 
 import re
 import runpy
+import sys
 from collections import Counter
 
 import pytest
 import yaml
 from pybtex.database import parse_file
 from run_notebooks import ROOT
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import samples
 
 DATA = ROOT / "book" / "data"
 LEAST = {"models": 45, "datasets": 30, "benchmarks": 15}
@@ -71,3 +75,34 @@ def test_package_has_the_data_sets_that_notebooks_plot():
     script = runpy.run_path(str(DATA / "export.py"))
     kept = script["TARGET"].read_text(encoding="utf-8")
     assert kept == script["table"](), "make it again: .venv/bin/python book/data/export.py"
+
+
+def test_what_generators_make_is_told_in_the_same_fields():
+    entries = yaml.safe_load((DATA / "models.yml").read_text(encoding="utf-8"))
+    told = [entry for entry in entries if entry["makes"]]
+    assert len(told) >= 20
+    assert {frozenset(entry["makes"]) for entry in told} == {frozenset({"longest", "lyrics", "streams", "edits"})}
+    assert all("generation" in entry["task"] for entry in told)
+
+
+@pytest.fixture(scope="module")
+def timeline():
+    return yaml.safe_load((DATA / "timeline.yml").read_text(encoding="utf-8"))
+
+
+def test_timeline_is_cited_and_says_where_samples_were_seen(timeline):
+    known = parse_file(str(ROOT / "book" / "references.bib")).entries
+    assert not [one["name"] for one in timeline if one["cite"] and one["cite"] not in known]
+    for one in timeline:
+        assert one["gives"] in samples.LANES and re.match(r"\d{4}(-\d\d)?$", one["date"]), one["name"]
+        assert one["samples"] is None or (re.match(r"https?://\S+$", one["samples"]) and one["seen"]), one["name"]
+
+
+def test_samples_are_listed_by_what_a_user_gives_and_in_order(timeline):
+    rows = dict(samples.cells(timeline))
+    assert list(rows) == list(samples.LANES.values())
+    for lane, title in samples.LANES.items():
+        years = [int(year) for year in re.findall(r" (\d{4})(?: ·|$)", rows[title])]
+        assert years == sorted(years) and len(years) == sum(one["gives"] == lane for one in timeline)
+    linked = sum(one["samples"] is not None for one in timeline)
+    assert sum(row.count("](http") for row in rows.values()) == linked
