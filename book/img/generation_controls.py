@@ -4,29 +4,12 @@ The loop of a diffusion model, with the five places where a control that is not 
 """
 
 from pathlib import Path
-from xml.sax.saxutils import escape
+
+from boxes import arrow, box
 
 INK, AUDIO, CONTROL = "#222222", "#0072B2", "#D55E00"
 LEFT, WIDE = 14, 168  # of the controls
 MIDDLE = 300  # of the loop
-
-
-def box(x, y, width, height, words, color="#888", fill="#f4f4f4", dashed=False) -> str:
-    """A box with lines of words in its middle."""
-    dash = ' stroke-dasharray="6 4"' if dashed else ""
-    drawn = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="5" fill="{fill}" stroke="{color}"{dash}/>'
-    lines = words.split("\n") if words else []
-    first = y + height / 2 + 5 - 9 * (len(lines) - 1)
-    for number, line in enumerate(lines):
-        at = f'x="{x + width / 2}" y="{first + 18 * number}"'
-        drawn += f'<text {at} text-anchor="middle" stroke="none">{escape(line)}</text>'
-    return drawn
-
-
-def arrow(*points) -> str:
-    """An arrow through points."""
-    way = "L".join(f"{x} {y}" for x, y in points)
-    return f'<path d="M{way}" fill="none" stroke="#333" stroke-width="2" marker-end="url(#tip)"/>'
 
 
 def stage(y, words, color="#888", fill="#f4f4f4") -> str:

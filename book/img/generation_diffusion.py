@@ -7,10 +7,10 @@ that fit a noisy number has a formula, and no network is needed. The step with n
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 import matplotlib.pyplot as plt
 import numpy as np
+from boxes import arrow, box
 from matplotlib.patches import FancyBboxPatch
 
 MIDDLES, WIDTH = np.array([-0.95, 0.95]), 0.3  # of the two bumps; together their variance is about 1
@@ -110,24 +110,6 @@ def draw_paths(path: Path) -> None:
     ground = FancyBboxPatch((0, 0), 1, 1, "round,pad=0,rounding_size=0.02", mutation_aspect=4.17 / 6.6)
     fig.add_artist(ground).set(facecolor="white", edgecolor="none", zorder=-3)
     fig.savefig(path, facecolor="none", metadata={"Date": None})
-
-
-def box(x, y, width, height, words, color="#888", fill="#f4f4f4", dashed=False) -> str:
-    """A box with lines of words in its middle."""
-    dash = ' stroke-dasharray="6 4"' if dashed else ""
-    drawn = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="5" fill="{fill}" stroke="{color}"{dash}/>'
-    lines = words.split("\n") if words else []
-    first = y + height / 2 + 5 - 9 * (len(lines) - 1)
-    for number, line in enumerate(lines):
-        at = f'x="{x + width / 2}" y="{first + 18 * number}"'
-        drawn += f'<text {at} text-anchor="middle" stroke="none">{escape(line)}</text>'
-    return drawn
-
-
-def arrow(*points) -> str:
-    """An arrow through points."""
-    way = "L".join(f"{x} {y}" for x, y in points)
-    return f'<path d="M{way}" fill="none" stroke="#333" stroke-width="2" marker-end="url(#tip)"/>'
 
 
 def draw_dit(path: Path) -> None:

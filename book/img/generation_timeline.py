@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import yaml
 from matplotlib.patches import FancyBboxPatch, Rectangle
+from timeline import rows, when
 
 TUTORIAL = 2024 + 10.4 / 12  # November 10 to 14, 2024
 OLD = 2000  # what is older stands at the left edge, with its year
@@ -17,22 +18,6 @@ LANES = {  # what a user gives: title, marker, color
     "live": ("changes while it plays", "v", "#8A6100"),
 }
 WIDTH, ROW, TITLE = 4.17, 0.25, 0.33  # inches; 4.17 inches are 400 pixels, as wide as a phone
-
-
-def when(date: str) -> float:
-    """Return a date such as 2019-07 or 1957 as a number of years."""
-    year, _, month = date.partition("-")
-    return int(year) + ((int(month) - 0.5) / 12 if month else 0.5)
-
-
-def rows(entries: list[tuple[float, float]]) -> list[int]:
-    """Return a row for each stretch (begin, end), such that no two in a row touch; the first free row is taken."""
-    free, found = [], []
-    for begin, end in entries:
-        row = next((k for k, last in enumerate(free) if last < begin), len(free))
-        free[row : row + 1] = [end]
-        found.append(row)
-    return found
 
 
 def draw(entries: list[dict], target: Path) -> None:

@@ -15,7 +15,9 @@ def load_script(name: str):
     """Import a script beside the figures."""
     spec = importlib.util.spec_from_file_location(name, IMAGES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(IMAGES)  # as for a script that is run
+        spec.loader.exec_module(module)
     return module
 
 
