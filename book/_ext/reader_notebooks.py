@@ -62,8 +62,6 @@ class FoldSolutions(SphinxPostTransform):
         """Change the solutions of one page."""
         for solution in list(self.document.findall(solution_node)):
             title, *content = solution.children
-            if not self.config.notebooks_with_solutions:
-                content = []
             content = [node for part in content for node in (part if isinstance(part, nodes.section) else [part])]
             parts = []
             for cells, run in groupby(content, is_cell):
@@ -211,9 +209,8 @@ def remove_styles(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict:
     """Register the extension."""
-    for extension in ("sphinx_markdown_builder", "repository", "core_path", "clip", "sphinx_exercise"):
+    for extension in ("sphinx_markdown_builder", "repository", "core_path", "clip", "exercises"):
         app.setup_extension(extension)
-    app.add_config_value("notebooks_with_solutions", True, "", bool)
     app.add_builder(ReaderNotebooks)
     app.add_node(Folded)
     app.add_post_transform(KeepCaptions)

@@ -295,7 +295,7 @@ def test_solutions_can_be_left_out(book):
     config = book / "book" / "_config.yml"
     settings = config.read_text(encoding="utf-8")
     assert settings.count("  config:\n") == 1
-    settings = settings.replace("  config:\n", "  config:\n    notebooks_with_solutions: false\n")
+    settings = settings.replace("  config:\n", "  config:\n    with_solutions: false\n")
     config.write_text(settings, encoding="utf-8")
     path = written_in(book)
     assert [cell.source for cell in cells(path, "code")][1:] == ["1 + 1"]
