@@ -29,8 +29,14 @@ SHORTEST_ALT = 30  # characters: a sentence, not a label
 LARGEST_FILE = 1_000_000  # bytes, outside of musicwords/data
 MOST_WORDS = 2_500  # of a page, without code, formulas and solutions
 LONGEST_CELL = 25  # lines
+NOT_COUNTED = {"solution", "remove-cell", "colab"}  # tags of cells
 CORE = {"cells": 55, "lines": 450, "minutes": 45}  # of a notebook, without solutions and cells that glue
 DEEPER = {"cells": 75, "lines": 800}
+# How long a lesson takes, without its exercises, is worked out from these, in steps of five minutes.
+WORDS_A_MINUTE = 120  # of a careful reader in a second language
+LINES_A_MINUTE = 30  # of code
+MINUTES_A_PICTURE = 0.5  # or a formula, or a sound
+PICTURE = re.compile(r"^(?:`{3,}|:{3,})\{(?:figure|clip)\}", re.MULTILINE)
 MINUTES = re.compile(r"\*\*It takes\*\* about (\d+) minutes")
 FENCE = re.compile(r"^(`{3,})(?P<directive>\{)?[^\n]*\n(?P<inside>.*?)^\1$", re.MULTILINE | re.DOTALL)
 # What the book was asked to be made with; the first two make and run it.
@@ -208,11 +214,22 @@ def size_of_notebook(path: Path) -> dict[str, int]:
     Cells with solutions, cells that only glue numbers into the text, and those for Colab do not count.
     """
     cells = nbformat.read(path, as_version=4).cells
-    counted = [cell for cell in cells if not {"solution", "remove-cell", "colab"} & set(cell.metadata.get("tags", []))]
+    counted = [cell for cell in cells if not NOT_COUNTED & set(cell.metadata.get("tags", []))]
     lines = [len(cell.source.splitlines()) for cell in counted if cell.cell_type == "code"]
     minutes = MINUTES.search(text_of(path))
     size = {"cells": len(counted), "lines": sum(lines), "longest cell": max(lines, default=0)}
     return size | {"minutes": int(minutes[1]) if minutes else 0}
+
+
+def reading_minutes(path: Path) -> int:
+    """Return how many minutes a lesson takes, by its words, its lines of code, and what is to be looked at or heard."""
+    text, lines, pictures = text_of(path), 0, 0
+    if path.suffix == ".ipynb":
+        lines = size_of_notebook(path)["lines"]
+        pictures = sum("mystnb" in cell.metadata for cell in nbformat.read(path, as_version=4).cells)
+    pictures += len(PICTURE.findall(text)) + len(FORMULA.findall(text))
+    minutes = running_words(text) / WORDS_A_MINUTE + lines / LINES_A_MINUTE + pictures * MINUTES_A_PICTURE
+    return max(5, 5 * round(minutes / 5))
 
 
 def budget_problems(root: Path) -> list[str]:
@@ -222,8 +239,11 @@ def budget_problems(root: Path) -> list[str]:
         name = path.relative_to(root).with_suffix("").as_posix()
         if path.parent in (root / "book", root / "book" / "appendices"):
             continue
-        if not MINUTES.search(text_of(path)):
+        said = MINUTES.search(text_of(path))
+        if not said:
             problems.append(f"{path} does not say how many minutes it takes")
+        elif int(said[1]) != reading_minutes(path):
+            problems.append(f"{path} takes about {reading_minutes(path)} minutes, and says {said[1]}")
         if path.suffix == ".md":
             size, budget = {"words": running_words(text_of(path))}, {"words": MOST_WORDS}
         else:

@@ -170,6 +170,11 @@ BREAKS = {
         lambda root: edit(root, PAGE, "**It takes** about", "**It takes**"),
         "does not say how many minutes",
     ),
+    "page with other minutes than it takes": (
+        source.budget_problems,
+        lambda root: edit(root, PAGE, "**It takes** about ", "**It takes** about 1"),
+        "minutes, and says 1",
+    ),
     "cell that fills more than a screen": (
         source.budget_problems,
         lambda root: edit_notebook(root, lambda nb: nb.cells.append(nbformat.v4.new_code_cell("x = 1\n" * 26))),
