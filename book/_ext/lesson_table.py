@@ -1,19 +1,24 @@
-"""Sphinx extension: the directive ``lessons``, a table of lessons with what each yields and how long it takes.
+"""Sphinx extension: tables of lessons, with how long each takes.
 
 ::
 
     :::{lessons} core
     :::
 
-The argument is ``core``, for the core path in its order, or the name of a part, such as ``retrieval``, for the
-lessons of that part that go deeper. Each lesson says itself, in its box *On this page*, what the reader will do and
-how many minutes it takes; the last row adds the minutes up.
+    :::{course} term
+    :::
+
+The argument of ``lessons`` is ``core``, for the core path in its order, or the name of a part, such as ``retrieval``,
+for the lessons of that part that go deeper. That of ``course`` is the name of a course in ``book/data/courses.yml``.
+Each lesson says itself, in its box *On this page*, what the reader will do and how many minutes it takes; the last row
+adds the minutes up.
 """
 
 import re
 from pathlib import Path
 
 import nbformat
+import yaml
 from core_path import is_lesson, read_paths
 from docutils import nodes
 from sphinx import addnodes
@@ -23,8 +28,9 @@ from sphinx.util.docutils import SphinxDirective
 
 YIELDS = re.compile(r"^- \*\*You will\*\* (.+)$", re.MULTILINE)
 MINUTES = re.compile(r"\*\*It takes\*\* about (\d+) minutes")
-HEADS = ("Lesson", "You will", "Minutes")
-WIDTHS = (30, 58, 12)
+COURSES = Path("book") / "data" / "courses.yml"
+LESSON_COLUMNS = {"Lesson": 30, "You will": 58, "Minutes": 12}  # head of a column, and its share of the width
+COURSE_COLUMNS = {"When": 11, "Lessons": 25, "Minutes": 9, "In class": 24, "Exercises": 12, "Prepare": 19}
 
 
 def prose(path: Path) -> str:
@@ -35,10 +41,46 @@ def prose(path: Path) -> str:
     return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
-class Lessons(SphinxDirective):
-    """Show the table."""
+class Table(SphinxDirective):
+    """What both tables share."""
 
     required_arguments = 1
+
+    def minutes(self, name: str) -> int | None:
+        """Return how many minutes a lesson takes, by itself."""
+        found = MINUTES.search(self.text(name))
+        return int(found[1]) if found else None
+
+    def text(self, name: str) -> str:
+        """Return the text of a lesson, and note that the table depends on it."""
+        path = Path(self.env.doc2path(name))
+        self.env.note_dependency(str(path))
+        return prose(path)
+
+    def link(self, name: str) -> addnodes.pending_xref:
+        """Return a link to a lesson, with its title."""
+        return addnodes.pending_xref("", nodes.inline(), refdomain="std", reftype="doc", reftarget=f"/{name}",
+                                     refexplicit=False, refwarn=True, refdoc=self.env.docname)  # fmt: skip
+
+    def said(self, text: str) -> nodes.paragraph:
+        """Return a line of MyST as a paragraph."""
+        return nodes.paragraph("", "", *self.state.inline_text(text, self.lineno)[0])
+
+    def warn(self, message: str) -> list[nodes.Node]:
+        """Warn at the place of the directive, and show nothing."""
+        logging.getLogger(__name__).warning(message, location=self.get_location())
+        return []
+
+    def table(self, columns: dict[str, int], rows: list[list[list[nodes.Node]]]) -> nodes.table:
+        """Return a table of these columns; a row is a list of cells, and a cell a list of nodes."""
+        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in columns.values()), cols=len(columns))
+        group += nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", head)) for head in columns)))
+        group += nodes.tbody("", *(nodes.row("", *(nodes.entry("", *cell) for cell in row)) for row in rows))
+        return nodes.table("", group, classes=["lessons"])
+
+
+class Lessons(Table):
+    """Show the lessons of a path or of a part."""
 
     def run(self) -> list[nodes.Node]:
         """Return the table, or warn of an argument that is neither ``core`` nor a part."""
@@ -50,43 +92,46 @@ class Lessons(SphinxDirective):
             names = [n for n in contents if is_lesson(n) and n.split("/")[1] == chosen and n not in core]
         rows, total = [], 0
         for name in names:
-            path = Path(self.env.doc2path(name))
-            self.env.note_dependency(str(path))
-            text = prose(path)
-            yields, minutes = YIELDS.search(text), MINUTES.search(text)
+            yields, minutes = YIELDS.search(self.text(name)), self.minutes(name)
             if not yields or not minutes:
                 self.warn(f"{name} does not say what the reader will do, or how many minutes it takes")
                 continue
-            total += int(minutes[1])
-            link = addnodes.pending_xref("", nodes.inline(), refdomain="std", reftype="doc", reftarget=f"/{name}",
-                                         refexplicit=False, refwarn=True, refdoc=self.env.docname)  # fmt: skip
-            said, _ = self.state.inline_text(yields[1], self.lineno)
-            rows.append(([nodes.paragraph("", "", link)], [nodes.paragraph("", "", *said)], minutes[1]))
+            total += minutes
+            link = nodes.paragraph("", "", self.link(name))
+            rows.append([[link], [self.said(yields[1])], [nodes.paragraph("", str(minutes))]])
         if not rows:
-            self.warn(f"there are no lessons for {chosen!r}: give `core`, or a part with lessons off the core path")
-            return []
-        rows.append(([nodes.paragraph("", "together")], [nodes.paragraph()], str(total)))
-        return [self.table(rows)]
+            return self.warn(
+                f"there are no lessons for {chosen!r}: give `core`, or a part with lessons off the core path"
+            )
+        rows.append([[nodes.paragraph("", "together")], [nodes.paragraph()], [nodes.paragraph("", str(total))]])
+        return [self.table(LESSON_COLUMNS, rows)]
 
-    def warn(self, message: str) -> None:
-        """Warn at the place of the directive."""
-        logging.getLogger(__name__).warning(message, location=self.get_location())
 
-    def table(self, rows: list[tuple]) -> nodes.table:
-        """Return the rows as a table."""
-        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in WIDTHS), cols=len(HEADS))
-        heads = [nodes.entry("", nodes.paragraph("", head)) for head in HEADS]
-        group += nodes.thead("", nodes.row("", *heads))
-        body = nodes.tbody()
-        for link, yields, minutes in rows:
-            cells = (link, yields, [nodes.paragraph("", minutes)])
-            body += nodes.row("", *(nodes.entry("", *cell) for cell in cells))
-        group += body
-        return nodes.table("", group, classes=["lessons"])
+class Course(Table):
+    """Show the meetings of a course."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table, or warn of a course that there is not."""
+        path = Path(self.env.srcdir) / COURSES
+        self.env.note_dependency(str(path))
+        courses = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if self.arguments[0] not in courses:
+            return self.warn(f"there is no course {self.arguments[0]!r}: {COURSES.as_posix()} has {', '.join(courses)}")
+        rows, total = [], 0
+        for meeting in courses[self.arguments[0]]:
+            minutes = sum(self.minutes(name) or 0 for name in meeting["lessons"])
+            total += minutes
+            lessons = [nodes.paragraph("", "", self.link(name)) for name in meeting["lessons"]]
+            exercises = [self.said(f"{{ref}}`{label}`") for label in meeting["exercises"]]
+            when, in_class, prepare = (self.said(meeting[field]) for field in ("when", "in_class", "prepare"))
+            rows.append([[when], lessons, [nodes.paragraph("", str(minutes))], [in_class], exercises, [prepare]])
+        together = [[nodes.paragraph("", "together")], [], [nodes.paragraph("", str(total))], [], [], []]
+        return [self.table(COURSE_COLUMNS, [*rows, together])]
 
 
 def setup(app: Sphinx) -> dict:
     """Register the extension."""
     app.setup_extension("core_path")
     app.add_directive("lessons", Lessons)
+    app.add_directive("course", Course)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
