@@ -30,7 +30,8 @@ References
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
 
 import torch
 from diffusers import AudioPipelineOutput, DiffusionPipeline, SchedulerMixin, StableAudioDiTModel
@@ -40,6 +41,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from transformers import BertModel, BertTokenizer
 
 from musicwords.codec import SpectralCodec
+from musicwords.inputs import MOST_GUIDANCE, check_texts
 from musicwords.signal import check_batch
 
 PATCH = 2  # neighboring latents that are one token
@@ -197,7 +199,7 @@ class TextToMusicPipeline(DiffusionPipeline):
         prompt: str | Sequence[str],
         audio_end_in_s: float = 10.0,
         num_inference_steps: int = 25,
-        guidance_scale: float = 4.0,
+        guidance_scale: float = 10.0,
         guidance_rescale: float = 0.7,
         negative_prompt: str | Sequence[str] | None = None,
         num_waveforms_per_prompt: int = 1,
@@ -215,14 +217,15 @@ class TextToMusicPipeline(DiffusionPipeline):
         Parameters
         ----------
         prompt : str or sequence of str
-            What to generate. An empty text is no condition. Texts are cut at 64 tokens.
+            What to generate. An empty or blank text is no condition. Others are looked at by
+            ``musicwords.inputs.check_texts``: what is cut after 64 tokens, and unknown words, are warned of.
         audio_end_in_s : float
-            Length in seconds, above 0 and at most that of a whole clip, 10. A whole clip is generated and then cut.
+            Length in seconds, from one sample to a whole clip, 10. A whole clip is generated and then cut.
         num_inference_steps : int
             At least 1.
         guidance_scale : float
             How much to move from what the denoiser says without the prompt to what it says with it. 0 ignores the
-            prompt, 1 is no guidance, and more follows the prompt more closely, at the cost of variety.
+            prompt, 1 is no guidance, and more follows the prompt more closely, at the cost of variety. At most 100.
         guidance_rescale : float
             0 to 1: how far guided velocities are brought back to the standard deviation that they have without
             guidance.
@@ -236,18 +239,19 @@ class TextToMusicPipeline(DiffusionPipeline):
         generator : torch.Generator or list of them, optional
             What noise is drawn from. A list has one for each clip, which then does not depend on the other clips.
         latents : torch.Tensor, shape (clips, channels, frames), optional
-            Noise to start from, instead of drawing it.
+            Noise to start from, instead of drawing it; finite.
         initial_audio_waveforms : torch.Tensor, shape (clips, 1, samples) or (clips, samples), optional
-            Audio to change: one clip for all, or one for each. What it lacks to a whole clip is silence.
+            Audio to change: one mono clip for all, or one for each. What it lacks to a whole clip is silence. The first
+            axis counts clips, never channels: with two prompts, audio of shape (2, samples) is two clips.
         initial_audio_sampling_rate : int, optional
             Of that audio, in Hz; must be that of the codec.
         strength : float, optional
             Above 0 and at most 1: how far the initial audio is noised before it is denoised, as in SDEdit [6]_. 1 keeps
-            nothing of it, outside of the mask. By default 0.7, and 1 with a mask.
+            nothing of it, outside of the mask. By default 0.7, and 1 with a mask. Only with initial audio.
         mask : torch.Tensor of bool, shape (samples,) or (frames,) of a whole clip, optional
-            True where audio is to be made anew. The rest stays that of the initial audio: after each step its latents
-            are put back, noised as far as the others are. That is RePaint [7]_ without its resampling. A latent of
-            which any sample is to be made anew is made anew.
+            True where audio is to be made anew, somewhere at least. The rest stays that of the initial audio: after
+            each step its latents are put back, noised as far as the others are. That is RePaint [7]_ without its
+            resampling. A latent of which any sample is to be made anew is made anew. Only with initial audio.
         output_type : str
             "pt" for a tensor, "np" for an array, "latent" for standardized latents, shape (clips, channels, frames).
 
@@ -259,15 +263,25 @@ class TextToMusicPipeline(DiffusionPipeline):
         Raises
         ------
         ValueError
-            If an argument is outside of what is said above.
+            If an argument is outside of what is said above, of another type, or NaN; if a text is none that the
+            tokenizer knows; or if the scheduler does not take what the denoiser predicts for the velocity v.
+
+        Warns
+        -----
+        UserWarning
+            If a text is cut, or holds unknown words.
         """
-        prompts, negative = self.check_prompts(prompt, negative_prompt, num_waveforms_per_prompt)
+        check_scheduler(self.scheduler)
+        rate = self.codec.config.sampling_rate
         check_numbers(
-            audio_end_in_s, num_inference_steps, guidance_scale, guidance_rescale, eta, strength, output_type,
-            longest=self.samples / self.codec.config.sampling_rate,
+            audio_end_in_s, num_inference_steps, guidance_scale, guidance_rescale, num_waveforms_per_prompt, eta,
+            strength, output_type, shortest=1 / rate, longest=self.samples / rate,
         )  # fmt: skip
+        prompts, negative = self.check_prompts(prompt, negative_prompt, num_waveforms_per_prompt)
         known = self.known_latents(initial_audio_waveforms, initial_audio_sampling_rate, len(prompts))
         anew = self.frame_mask(mask, known)
+        if strength is not None and known is None:
+            raise ValueError("strength is given without initial_audio_waveforms; audio to change is expected there.")
         if strength is None:
             strength = STRENGTH if mask is None else 1.0
 
@@ -314,21 +328,26 @@ class TextToMusicPipeline(DiffusionPipeline):
         self, prompt: str | Sequence[str], negative: str | Sequence[str] | None, count: int
     ) -> tuple[list[str], list[str]]:
         """One prompt and one negative prompt for each clip."""
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-        negatives = [negative or ""] * len(prompts) if negative is None or isinstance(negative, str) else list(negative)
-        for name, texts in (("prompt", prompts), ("negative_prompt", negatives)):
+        negative = "" if negative is None else negative
+        prompts, negatives = (
+            [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+            for given in (prompt, negative)
+        )
+        for name, given, texts in (("prompt", prompt, prompts), ("negative_prompt", negative, negatives)):
             if not texts or not all(isinstance(text, str) for text in texts):
                 raise ValueError(
-                    f"{name} is {texts!r}; a text or a list of at least one text is expected. "
+                    f"{name} is {given!r}; a text or a list of at least one text is expected. "
                     'For music without a condition, give the empty text "".'
                 )
+        if isinstance(negative, str):
+            negatives *= len(prompts)
         if len(negatives) != len(prompts):
             raise ValueError(
                 f"There are {len(negatives)} negative prompts and {len(prompts)} prompts; "
                 "give one negative prompt for all, or one for each prompt."
             )
-        if count < 1:
-            raise ValueError(f"num_waveforms_per_prompt is {count}; at least 1 is expected.")
+        if said := [text for text in dict.fromkeys(prompts + negatives) if text.strip()]:
+            check_texts(said, self)
         prompts, negatives = ([text for text in texts for _ in range(count)] for texts in (prompts, negatives))
         return prompts, negatives
 
@@ -339,16 +358,18 @@ class TextToMusicPipeline(DiffusionPipeline):
         expected = self.codec.config.sampling_rate
         if rate != expected:
             raise ValueError(
-                f"initial_audio_sampling_rate is {rate}; this pipeline expects {expected} Hz. "
+                f"initial_audio_sampling_rate is {rate!r}; this pipeline expects {expected} Hz. "
                 f"Resample first: librosa.resample(audio, orig_sr={rate or 'rate'}, target_sr={expected})."
             )
-        audio = torch.as_tensor(audio, dtype=torch.float32)
+        audio = tensor_of(audio, "initial_audio_waveforms").to(torch.float32)
+        shape = tuple(audio.shape)
         if audio.ndim == 2:
             audio = audio[:, None]
         if audio.ndim != 3 or audio.shape[1] != 1 or audio.shape[0] not in (1, clips):
             raise ValueError(
-                f"initial_audio_waveforms has shape {tuple(audio.shape)}; (1 or {clips}, 1, samples) is expected. "
-                "Average the channels of stereo first: audio.mean(dim=1, keepdim=True)."
+                f"initial_audio_waveforms has shape {shape}; (1 or {clips}, 1, samples) or (1 or {clips}, samples) is "
+                "expected, since the first axis counts clips. Average the channels of stereo first: "
+                "audio.mean(dim=-2, keepdim=True). One mono clip of shape (samples,) is given as audio[None]."
             )
         if not 0 < audio.shape[2] <= self.samples:
             raise ValueError(
@@ -367,12 +388,18 @@ class TextToMusicPipeline(DiffusionPipeline):
             raise ValueError(
                 "mask is given without initial_audio_waveforms; the audio outside of the mask is expected there."
             )
-        mask = torch.as_tensor(mask).to(known.device, torch.bool)
+        mask = tensor_of(mask, "mask")
         if mask.ndim != 1 or len(mask) not in (self.samples, self.frames):
             raise ValueError(
                 f"mask has shape {tuple(mask.shape)}; ({self.samples},) samples or ({self.frames},) latents of a whole "
                 "clip are expected, also where the initial audio is shorter: True is what to make anew."
             )
+        if not (mask.any() and ((mask == 0) | (mask == 1)).all()):
+            raise ValueError(
+                f"mask has values from {mask.min().item()} to {mask.max().item()}; True or 1 is expected where audio "
+                "is to be made anew, at least once, and False or 0 elsewhere. Look at how the mask was made."
+            )
+        mask = mask.to(known.device, torch.bool)
         return mask if len(mask) == self.frames else mask.view(self.frames, -1).any(dim=1)
 
     def noise(
@@ -384,15 +411,48 @@ class TextToMusicPipeline(DiffusionPipeline):
     ) -> torch.Tensor:
         """The noise that was given, or other noise, shape (clips, channels, frames)."""
         shape = (clips, self.transformer.config.in_channels // PATCH, self.frames)
+        generators = generator if isinstance(generator, list) else [generator]
+        if generator is not None and not all(isinstance(one, torch.Generator) for one in generators):
+            raise ValueError(
+                f"generator is {generator!r}; a torch.Generator, or a list with one for each clip, is expected: "
+                "torch.Generator().manual_seed(0)."
+            )
         if isinstance(generator, list) and len(generator) != clips:
             raise ValueError(f"There are {len(generator)} generators and {clips} clips; give one generator for each.")
         if latents is None:
             return randn_tensor(shape, generator, self._execution_device, dtype)
+        latents = tensor_of(latents, "latents")
         if tuple(latents.shape) != shape:
             raise ValueError(
                 f"latents has shape {tuple(latents.shape)}; noise of shape {shape} is expected: torch.randn{shape}."
             )
+        if bad := (~latents.isfinite()).sum().item():
+            raise ValueError(
+                f"latents has {bad} numbers that are NaN or infinite; finite noise is expected: torch.randn{shape}."
+            )
         return latents.to(self._execution_device, dtype)
+
+
+def tensor_of(values: torch.Tensor, who: str) -> torch.Tensor:
+    """Return a tensor, also of an array or of a list, or raise a ValueError."""
+    try:
+        return torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{who} is a {type(values).__name__}; a tensor or an array of numbers is expected.") from error
+
+
+def check_scheduler(scheduler: SchedulerMixin) -> None:
+    """Raise a ValueError for a scheduler that takes the velocity for something else, such as for the noise."""
+    name = type(scheduler).__name__
+    known = "prediction_type" in inspect.signature(type(scheduler)).parameters
+    kind = scheduler.config.prediction_type if known else None
+    if kind != "v_prediction":
+        raise ValueError(
+            f"The scheduler is a {name} with the prediction_type {kind!r}; 'v_prediction' is expected, since this "
+            "denoiser predicts the velocity. Make it from the configuration of the scheduler that came with the "
+            f"checkpoint: pipeline.scheduler = {name if known else 'DDIMScheduler'}.from_config("
+            "pipeline.scheduler.config). If that one is replaced already, load the pipeline again first."
+        )
 
 
 def check_numbers(
@@ -400,17 +460,26 @@ def check_numbers(
     steps: int,
     guidance: float,
     rescale: float,
+    count: int,
     eta: float,
     strength: float | None,
     output_type: str,
+    shortest: float,
     longest: float,
 ) -> None:
     """Raise a ValueError for a number that the pipeline cannot work with."""
+    whole = {"num_inference_steps": steps, "num_waveforms_per_prompt": count}
+    numbers = {"audio_end_in_s": seconds, "guidance_scale": guidance, "guidance_rescale": rescale, "eta": eta}
+    numbers |= whole if strength is None else whole | {"strength": strength}
+    for name, value in numbers.items():
+        if not isinstance(value, Integral if name in whole else Real):
+            raise ValueError(f"{name} is {value!r}; a {'whole ' if name in whole else ''}number is expected.")
     for name, value, fits, expected in (
-        ("audio_end_in_s", seconds, 0 < seconds <= longest, f"seconds above 0 and at most {longest:g} are"),
+        ("audio_end_in_s", seconds, shortest <= seconds <= longest, f"seconds from {shortest:g} to {longest:g} are"),
         ("num_inference_steps", steps, steps >= 1, "at least 1 is"),
-        ("guidance_scale", guidance, 0 <= guidance < float("inf"), "a number from 0 on is"),
+        ("guidance_scale", guidance, 0 <= guidance <= MOST_GUIDANCE, f"a number from 0 to {MOST_GUIDANCE:g} is"),
         ("guidance_rescale", rescale, 0 <= rescale <= 1, "a number from 0 to 1 is"),
+        ("num_waveforms_per_prompt", count, count >= 1, "at least 1 is"),
         ("eta", eta, 0 <= eta <= 1, "a number from 0 to 1 is"),
         ("strength", strength, strength is None or 0 < strength <= 1, "a number above 0 and at most 1 is"),
         ("output_type", output_type, output_type in ("pt", "np", "latent"), '"pt", "np" or "latent" is'),

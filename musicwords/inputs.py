@@ -1,7 +1,8 @@
 """What to ask of audio and texts before a model reads them, where the model's own library stays silent."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Real
 
 import numpy as np
 from transformers import ProcessorMixin
@@ -9,6 +10,7 @@ from transformers import ProcessorMixin
 from musicwords.signal import check_signal
 
 MOST_UNKNOWN = 0.5  # share of the tokens of a text
+MOST_GUIDANCE = 100.0  # far beyond what any generator here is tuned to; sounds stay finite up to there
 
 
 def check_audio(audio: Sequence[np.ndarray], processor: ProcessorMixin) -> None:
@@ -72,9 +74,13 @@ def check_texts(texts: Sequence[str], processor: ProcessorMixin) -> None:
     Raises
     ------
     ValueError
-        If there is no text, or if one is blank, or has more unknown tokens than known ones.
+        If there is no text, or if one is no text at all, such as None, is blank, or has more unknown tokens than known
+        ones.
     """
-    texts = [texts] if isinstance(texts, str) else list(texts)
+    texts = [texts] if isinstance(texts, str) or not isinstance(texts, Iterable) else list(texts)
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(f"text {place} is {text!r}; a text is expected: give a str, or a list of them.")
     if not texts:
         raise ValueError("there is no text: give at least one.")
     tokenizer = processor.tokenizer
@@ -115,33 +121,34 @@ def check_seconds(seconds: float, longest: float) -> None:
     Raises
     ------
     ValueError
-        If the length is not above 0 and at most ``longest``.
+        If the length is no number, or not above 0 and at most ``longest``.
     """
-    if not 0 < seconds <= longest:
+    if not (isinstance(seconds, Real) and 0 < seconds <= longest):
         raise ValueError(
-            f"{seconds:g} seconds are asked for, and this model makes more than 0 and at most {longest:g}: ask for "
+            f"{seconds!r} seconds are asked for, and this model makes more than 0 and at most {longest:g}: ask for "
             "less, and give the end of the result as the beginning of the next."
         )
 
 
-def check_guidance(guidance_scale: float | None) -> None:
+def check_guidance(guidance_scale: float) -> None:
     """Raise unless ``MusicgenForConditionalGeneration.generate`` can work with a guidance scale.
 
-    Of transformers 5, it leaves guidance out for 1, and fails deep inside for less, where a general guidance takes
-    over that is made for models of text.
+    Of transformers 5, it leaves guidance out for 1 and for None, and fails deep inside for less, where a general
+    guidance takes over that is made for models of text. Whoever wants the checkpoint's own scale, leaves the argument
+    out there, and has nothing to check.
 
     Parameters
     ----------
-    guidance_scale : float or None
-        None is the checkpoint's own.
+    guidance_scale : float
 
     Raises
     ------
     ValueError
-        If it is less than 1, or not finite.
+        If it is None or no number, less than 1, or more than ``MOST_GUIDANCE``.
     """
-    if guidance_scale is not None and not 1 <= guidance_scale < float("inf"):
+    if not (isinstance(guidance_scale, Real) and 1 <= guidance_scale <= MOST_GUIDANCE):
         raise ValueError(
-            f"guidance_scale is {guidance_scale:g}, and a number from 1, which is no guidance, is expected: give 1, or "
-            "leave the prompt out for music without any wish."
+            f"guidance_scale is {guidance_scale!r}, and a number from 1, which is no guidance, to {MOST_GUIDANCE:g} is "
+            "expected: give 1, leave the argument out for the checkpoint's own, or leave the prompt out for music "
+            "without any wish."
         )

@@ -7,6 +7,7 @@ from diffusers import (
     DDIMScheduler,
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
     StableAudioDiTModel,
 )
 from transformers import BertConfig, BertModel, BertTokenizer
@@ -45,7 +46,7 @@ def pipeline() -> TextToMusicPipeline:
     for part in (codec, text_encoder, transformer):
         part.eval()
     made = TextToMusicPipeline(
-        tokenizer=BertTokenizer(vocab={word: number for number, word in enumerate(words)}),
+        tokenizer=BertTokenizer(vocab={word: number for number, word in enumerate(words)}, model_max_length=LONGEST),
         text_encoder=text_encoder,
         transformer=transformer,
         codec=codec,
@@ -113,11 +114,33 @@ def test_text_states_end_with_the_text(pipeline):
     torch.testing.assert_close(alone[1], mean[:1])
 
 
-@pytest.mark.parametrize("prompt", ["slow piano " * 500, "缓慢的钢琴曲", "xq zzgh 77 ~~"])
-def test_long_foreign_and_senseless_prompts_are_read(pipeline, prompt):
-    assert made(pipeline, prompt).isfinite().all()
-    cut = " ".join(prompt.split()[: LONGEST - 2])
-    torch.testing.assert_close(made(pipeline, cut), made(pipeline, prompt))
+def test_what_is_cut_of_a_prompt_is_said(pipeline):
+    prompt = "slow piano " * 182  # 2,002 characters
+    with pytest.warns(UserWarning, match="the last 302 of 364 tokens of the text 'slow piano .* are cut off"):
+        found = made(pipeline, ["fast", prompt])
+    torch.testing.assert_close(made(pipeline, ["fast", "slow piano " * 31]), found)
+    with pytest.warns(UserWarning, match="the last 302 of 364 tokens"):
+        made(pipeline, "fast", negative_prompt=prompt)
+
+
+@pytest.mark.parametrize("prompt", ["缓慢的钢琴曲", "🎹🎵", "xq zzgh 77 ~~", "<b>&nbsp;</b>"])
+def test_prompts_without_a_known_word_are_refused(pipeline, prompt):
+    for settings in ({"prompt": ["slow", prompt]}, {"negative_prompt": prompt}):
+        with pytest.raises(ValueError, match=f"of the text {prompt!r} are unknown"):
+            made(pipeline, **settings)
+
+
+def test_unknown_words_are_said(pipeline):
+    with pytest.warns(UserWarning, match="1 of 3 tokens of the text 'slow piano 🎹' are unknown"):
+        assert made(pipeline, "slow piano 🎹").isfinite().all()
+
+
+@pytest.mark.parametrize("prompt", ["", " \n", ["", "slow"]], ids=repr)
+def test_an_empty_prompt_is_no_condition(pipeline, recwarn, prompt):
+    found = made(pipeline, prompt)
+    torch.testing.assert_close(found[:1], made(pipeline, "slow", guidance_scale=0, guidance_rescale=0,
+                                               num_waveforms_per_prompt=len(found))[:1])  # fmt: skip
+    assert not recwarn.list
 
 
 def test_the_same_seed_gives_the_same_music(pipeline):
@@ -264,6 +287,29 @@ def test_a_latent_is_made_anew_with_any_of_its_samples(pipeline, heard):
     assert frames.nonzero().flatten().tolist() == [10, 11, 12]
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.int64])
+def test_a_mask_may_be_of_zeros_and_ones(pipeline, heard, kind):
+    mask = torch.zeros(FRAMES, dtype=torch.bool)
+    mask[20:50] = True
+    with torch.inference_mode():
+        known = pipeline.encode(heard)
+        assert torch.equal(pipeline.frame_mask(mask.to(kind), known), mask)
+        assert torch.equal(pipeline.frame_mask(mask.numpy(), known), mask)
+
+
+def test_two_rows_of_audio_are_two_clips(pipeline, heard):
+    rows = torch.cat([heard[0], heard[0] / 2])
+    given = {"initial_audio_sampling_rate": 16_000, "strength": 0.25, "guidance_scale": 1}
+    both = made(pipeline, ["slow", "fast"], generator=[seeded(0), seeded(1)], initial_audio_waveforms=rows, **given)
+    second = made(pipeline, "fast", seed=1, initial_audio_waveforms=heard / 2, **given)
+    torch.testing.assert_close(both[1:], second, atol=1e-4, rtol=1e-4)
+
+
+def test_silence_is_changed(pipeline, heard):
+    found = made(pipeline, initial_audio_waveforms=0 * heard, initial_audio_sampling_rate=16_000, output_type="pt")
+    assert found.isfinite().all() and found.any()
+
+
 def test_shorter_audio_is_filled_up(pipeline, heard):
     with torch.inference_mode():
         known = pipeline.known_latents(heard[0, :, :32_000], 16_000, 2)
@@ -280,34 +326,73 @@ AUDIO = {"initial_audio_waveforms": torch.zeros(1, 1, SAMPLES), "initial_audio_s
         ({"prompt": []}, "prompt is .*a text or a list of at least one text"),
         ({"prompt": ["slow", None]}, "prompt is .*expected"),
         ({"prompt": ["slow", "fast"], "negative_prompt": ["a"]}, "1 negative prompts and 2 prompts"),
+        ({"prompt": None}, "prompt is None; a text or a list"),
+        ({"prompt": 5}, "prompt is 5; a text or a list"),
+        ({"negative_prompt": 5}, "negative_prompt is 5; a text or a list"),
+        ({"negative_prompt": []}, r"negative_prompt is \[\]; a text or a list"),
         ({"num_waveforms_per_prompt": 0}, "num_waveforms_per_prompt is 0"),
-        ({"audio_end_in_s": 0}, "audio_end_in_s is 0; seconds above 0 and at most 10 are expected"),
-        ({"audio_end_in_s": 600}, "audio_end_in_s is 600; seconds above 0 and at most 10"),
+        ({"num_waveforms_per_prompt": 1.5}, "num_waveforms_per_prompt is 1.5; a whole number is expected"),
+        ({"audio_end_in_s": 0}, "audio_end_in_s is 0; seconds from 6.25e-05 to 10 are expected"),
+        ({"audio_end_in_s": 1e-6}, "audio_end_in_s is 1e-06; seconds from 6.25e-05"),
+        ({"audio_end_in_s": 600}, "audio_end_in_s is 600; seconds from 6.25e-05 to 10"),
         ({"audio_end_in_s": float("nan")}, "audio_end_in_s is nan"),
+        ({"audio_end_in_s": None}, "audio_end_in_s is None; a number"),
         ({"num_inference_steps": 0}, "num_inference_steps is 0; at least 1"),
-        ({"guidance_scale": -1}, "guidance_scale is -1; a number from 0 on"),
+        ({"num_inference_steps": 2.5}, "num_inference_steps is 2.5; a whole number is expected"),
+        ({"guidance_scale": -1}, "guidance_scale is -1; a number from 0 to 100"),
+        ({"guidance_scale": 1e6}, "guidance_scale is 1000000.0; a number from 0 to 100"),
         ({"guidance_scale": float("inf")}, "guidance_scale is inf"),
+        ({"guidance_scale": float("nan")}, "guidance_scale is nan"),
+        ({"guidance_scale": "4"}, "guidance_scale is '4'; a number is expected"),
         ({"guidance_rescale": 2}, "guidance_rescale is 2"),
         ({"eta": -0.1}, "eta is -0.1"),
         ({"output_type": "wav"}, 'output_type is \'wav\'; "pt", "np" or "latent"'),
+        ({"generator": 3}, r"generator is 3; a torch.Generator.*torch.Generator\(\).manual_seed"),
+        ({"generator": [3]}, r"generator is \[3\]; a torch.Generator"),
         ({"generator": [seeded(0), seeded(1)]}, "2 generators and 1 clips"),
         ({"latents": torch.zeros(1, 128, 125)}, r"latents has shape \(1, 128, 125\); .*\(1, 64, 250\)"),
+        ({"latents": torch.full((1, 64, 250), torch.nan)}, "latents has 16000 numbers that are NaN"),
+        ({"latents": "noise"}, "latents is a str; a tensor or an array"),
+        ({"strength": 0.5}, "strength is given without initial_audio_waveforms"),
         (AUDIO | {"strength": 0}, "strength is 0; a number above 0 and at most 1"),
         (AUDIO | {"strength": 1.5}, "strength is 1.5"),
+        (AUDIO | {"strength": "1"}, "strength is '1'; a number is expected"),
         (AUDIO | {"initial_audio_sampling_rate": 44_100}, "is 44100; this pipeline expects 16000 Hz.*librosa.resample"),
         (AUDIO | {"initial_audio_sampling_rate": None}, "is None; this pipeline expects 16000 Hz"),
         (AUDIO | {"initial_audio_waveforms": torch.zeros(1, 2, 900)}, r"shape \(1, 2, 900\).*Average the channels"),
-        (AUDIO | {"initial_audio_waveforms": torch.zeros(3, 900)}, r"shape \(3, 1, 900\); \(1 or 1, 1, samples\)"),
+        (AUDIO | {"initial_audio_waveforms": torch.zeros(2, 900)}, r"shape \(2, 900\); .* counts clips.*Average"),
+        (AUDIO | {"initial_audio_waveforms": torch.zeros(900)}, r"shape \(900,\); .*given as audio\[None\]"),
+        (AUDIO | {"initial_audio_waveforms": "music.ogg"}, "initial_audio_waveforms is a str; a tensor or an array"),
         (AUDIO | {"initial_audio_waveforms": torch.zeros(1, 1, 0)}, "has 0 samples; 1 to 160000"),
         (AUDIO | {"initial_audio_waveforms": torch.zeros(1, 1, SAMPLES + 1)}, "has 160001 samples; 1 to 160000"),
         (AUDIO | {"initial_audio_waveforms": torch.full((1, 1, 900), torch.nan)}, "900 samples that are NaN"),
         (AUDIO | {"mask": torch.ones(251, dtype=torch.bool)}, r"mask has shape \(251,\); \(160000,\) .*\(250,\)"),
+        (AUDIO | {"mask": torch.tensor([4, 6])}, r"mask has shape \(2,\)"),
+        (AUDIO | {"mask": torch.zeros(250, dtype=torch.bool)}, "mask has values from False to False; True .* once"),
+        (AUDIO | {"mask": torch.full((250,), torch.nan)}, "mask has values from nan to nan; True or 1 is expected"),
+        (AUDIO | {"mask": torch.full((250,), 0.5)}, "mask has values from 0.5 to 0.5"),
+        (AUDIO | {"mask": "the end"}, "mask is a str; a tensor or an array"),
         ({"mask": torch.ones(250, dtype=torch.bool)}, "mask is given without initial_audio_waveforms"),
     ],
 )
 def test_what_does_not_fit_is_refused(pipeline, settings, words):
     with pytest.raises(ValueError, match=words):
         pipeline(**({"prompt": "slow"} | settings))
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "words"),
+    [
+        (DDIMScheduler(), r"a DDIMScheduler with the prediction_type 'epsilon'; .* = DDIMScheduler.from_config\("),
+        (EulerDiscreteScheduler(prediction_type="sample"), "'sample'; .* = EulerDiscreteScheduler.from_config"),
+        (FlowMatchEulerDiscreteScheduler(), "prediction_type None; .* = DDIMScheduler.from_config"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_a_scheduler_for_another_prediction_is_refused(pipeline, monkeypatch, scheduler, words):
+    monkeypatch.setattr(pipeline, "scheduler", scheduler)
+    with pytest.raises(ValueError, match=words):
+        made(pipeline)
 
 
 def test_a_codec_without_statistics_is_refused(pipeline, monkeypatch):

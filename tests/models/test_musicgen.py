@@ -77,8 +77,15 @@ def test_floor_of_prompts_and_health(model, processor):
 
 @pytest.mark.parametrize(
     "prompt",
-    ["", "flibber wozzle grumpf", "安静的钢琴曲", "a slow piano " * 2_000],
-    ids=["empty", "nonsense", "chinese", "long"],
+    [
+        "",
+        "flibber wozzle grumpf",
+        "安静的钢琴曲",
+        "🎹🎵",
+        "<b>slow</b> *piano* &amp; {flute}",
+        ("a slow piano, " * 143)[:2_000],
+    ],
+    ids=["empty", "nonsense", "chinese", "emoji", "markup", "2,000 characters"],
 )
 def test_odd_prompts_give_sound(model, processor, prompt):
     audio = generate(model, processor, [prompt], max_new_tokens=32)
@@ -90,6 +97,18 @@ def test_odd_prompts_give_sound(model, processor, prompt):
 def test_any_guidance_gives_sound(model, processor, guidance):
     audio = generate(model, processor, ["a slow piano"], max_new_tokens=32, guidance_scale=guidance)
     assert np.isfinite(audio).all()
+
+
+def test_guidance_that_is_left_out_is_the_checkpoints_own(model, processor):
+    """And None is none: what ``check_guidance`` refuses it for."""
+    own, off = (
+        generate(model, processor, ["a slow piano"], max_new_tokens=16, **settings)
+        for settings in ({}, {"guidance_scale": None})
+    )
+    scale = model.generation_config.guidance_scale
+    assert np.array_equal(own, generate(model, processor, ["a slow piano"], max_new_tokens=16, guidance_scale=scale))
+    assert np.array_equal(off, generate(model, processor, ["a slow piano"], max_new_tokens=16, guidance_scale=1.0))
+    assert not np.array_equal(own, off)
 
 
 def test_it_continues_what_it_is_given(model, processor):
@@ -104,6 +123,36 @@ def test_it_continues_what_it_is_given(model, processor):
     assert len(audio) > len(beginning)
     safe = rate  # before what comes later can be heard in the decoder's windows
     assert torch.allclose(audio[:safe], again[:safe], atol=1e-4)
+
+
+RATE = 16_000
+TONE = np.sin(np.arange(RATE, dtype=np.float32) / 20) / 4
+
+
+def continued(model, processor, audio: np.ndarray) -> np.ndarray:
+    inputs = processor(audio=audio, sampling_rate=RATE, text=["piano"], return_tensors="pt")
+    with torch.inference_mode():
+        return model.generate(**inputs, max_new_tokens=16)[0, 0].numpy()
+
+
+@pytest.mark.parametrize(
+    ("audio", "words"),
+    [
+        (np.stack([TONE, TONE]), "Expected mono audio but example has 2 channels"),
+        (np.stack([TONE, TONE], axis=1), "Expected mono audio"),
+        (np.where(np.arange(RATE) == 5, np.float32(np.nan), TONE), "1 samples that are NaN or infinite"),
+        (TONE[:0], "0 samples and expects at least one"),
+    ],
+    ids=["channels first", "channels last", "NaN", "empty"],
+)
+def test_a_beginning_that_is_no_music_is_refused(model, processor, audio, words):
+    with pytest.raises(ValueError, match=words):
+        continued(model, processor, audio)
+
+
+def test_silence_is_continued(model, processor):
+    audio = continued(model, processor, 0 * TONE)
+    assert len(audio) > RATE and np.isfinite(audio).all()
 
 
 def test_audio_of_another_rate_is_refused(processor):

@@ -98,7 +98,17 @@ def test_blank_texts_are_refused(clap, byte_clap, texts):
             check_texts(texts, each)
 
 
-@pytest.mark.parametrize("text", ["安静的钢琴曲", "спокойная музыка", "a 安静 music 钢琴曲"])
+@pytest.mark.parametrize("texts", [None, 5, [None], [GOOD[0], 5]], ids=repr)
+def test_what_is_no_text_is_refused(clap, texts):
+    with pytest.raises(ValueError, match=r"text [01] is (None|5); a text is expected"):
+        check_texts(texts, clap)
+
+
+def test_markup_is_a_text(byte_clap):
+    check_texts(["<b>slow</b> *piano* &amp; {flute}"], byte_clap)
+
+
+@pytest.mark.parametrize("text", ["🎹🎵", "安静的钢琴曲", "спокойная музыка", "a 安静 music 钢琴曲"])
 def test_text_in_another_language_is_refused(clap, text):
     with pytest.raises(ValueError, match=f"of the text {text!r} are unknown: this model does not read its language"):
         check_texts([GOOD[0], text], clap)
@@ -132,7 +142,7 @@ def test_limit_is_that_of_the_library(clap, count):
     assert bool(caught) == (read < count)
 
 
-@pytest.mark.parametrize("seconds", [0, -1, 600, float("nan")])
+@pytest.mark.parametrize("seconds", [0, -1, 600, float("nan"), None, "5"])
 def test_lengths_that_a_model_cannot_make_are_refused(seconds):
     with pytest.raises(ValueError, match="at most 10: ask for less"):
         check_seconds(seconds, 10.0)
@@ -143,12 +153,12 @@ def test_lengths_that_a_model_can_make_pass():
         check_seconds(seconds, 10.0)
 
 
-@pytest.mark.parametrize("scale", [None, 1.0, 3, 100.0])
+@pytest.mark.parametrize("scale", [1.0, 3, np.float32(2.5), 100.0])
 def test_guidance_from_one_on_passes(scale):
     check_guidance(scale)
 
 
-@pytest.mark.parametrize("scale", [0.0, 0.99, -3.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("scale", [None, "4", 0.0, 0.99, -3.0, 1e6, float("nan"), float("inf")])
 def test_other_guidance_is_refused(scale):
-    with pytest.raises(ValueError, match="from 1, which is no guidance"):
+    with pytest.raises(ValueError, match=f"is {scale!r}, and a number from 1, which is no guidance, to 100"):
         check_guidance(scale)
