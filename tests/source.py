@@ -53,6 +53,8 @@ GREEK = (
 SYMBOL = re.compile(rf"(\\math(?:bf|cal|bb)\{{\w\}}|\\(?:{GREEK})(?![A-Za-z]))|\\[A-Za-z]+|([A-Za-z])")
 SYMBOL_ROW = re.compile(r"^\| (\$.+?\$) \| .+ \| (.+) \|$", re.MULTILINE)
 
+TERM = re.compile(r"^(\S.*)\n  \S", re.MULTILINE)
+LINKED_TERM = re.compile(r"\{term\}`(?:[^`<]*<([^`>]+)>|([^`<]+))`")
 REGISTRIES = ("models", "datasets", "benchmarks")
 NAME = re.compile(r"\b[A-Za-z]*(?:[a-z][A-Z]|[A-Z]{2}|[A-Za-z]-?\d)[\w.+-]*\b")
 NOT_PROSE = re.compile(
@@ -298,6 +300,15 @@ def notation_problems(root: Path) -> list[str]:
         problems += [f"{NOTATION} lacks {symbol}, which stands in {page}" for symbol in sorted(in_page - in_table)]
         problems += [f"{NOTATION} says that {symbol} stands in {page}" for symbol in sorted(in_table - in_page)]
     return problems
+
+
+def glossary_problems(root: Path) -> list[str]:
+    """Terms of the glossary that no other page links to."""
+    path = root / "book" / "appendices" / "glossary.md"
+    terms = TERM.findall(path.read_text(encoding="utf-8").partition(":::{glossary}")[2])
+    texts = "\n".join(text_of(other) for other in page_files(root) if other != path)
+    linked = {(named or plain).lower() for named, plain in LINKED_TERM.findall(texts)}
+    return [f"no page links to {term!r} of the glossary" for term in terms if term.lower() not in linked]
 
 
 def registry_problems(root: Path) -> list[str]:

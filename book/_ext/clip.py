@@ -7,15 +7,21 @@
     One sentence on what to listen for.
     :::
 
-The name is one of those in ``musicwords/data/clips/metadata.jsonl``. Without a label the title of the clip is shown.
+The name is one of those in ``musicwords/data/clips/metadata.jsonl``, or ``generated/`` and one of those in
+``book/data/generated/metadata.jsonl``, which ``book/data/generated.py`` made. Without a label the title is shown; that
+of a generated clip has its checkpoint, its prompt and its seed.
 The sentence may hold links and terms, and may be missing. Clips that follow each other stand side by side.
 """
+
+from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+
+GENERATED = Path("book") / "data" / "generated"
 
 
 class Player(nodes.General, nodes.Element):
@@ -35,13 +41,18 @@ class Clip(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the player, or warn of a name that is no clip."""
         # Imported here, since it takes seconds and most builds of a page show no clip.
-        from musicwords.clips import load_audio, load_clips
+        from musicwords.clips import CLIPS, load_audio, load_clips
         from musicwords.listen import ROW, Sound, player
 
-        name, clips = self.arguments[0], {clip["name"]: clip for clip in load_clips()}
+        folder, _, name = self.arguments[0].rpartition("/")
+        source = Path(self.env.srcdir) / GENERATED if folder == GENERATED.name else CLIPS
+        clips = {clip["name"]: clip for clip in load_clips(source)}
         if name not in clips:
             logging.getLogger(__name__).warning(
-                "there is no clip %s: the clips are %s", name, ", ".join(clips), location=self.get_location()
+                "there is no clip %s: the clips are %s",
+                self.arguments[0],
+                ", ".join(clips),
+                location=self.get_location(),
             )
             return []
         clip = clips[name]

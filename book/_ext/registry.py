@@ -1,4 +1,4 @@
-"""Sphinx extension: the directive ``registry``, a table of models, data sets or benchmarks out of ``book/data``.
+"""Sphinx extension: the directive ``registry``, a table of models, data sets, benchmarks or changes out of ``book/data``.
 
 ::
 
@@ -74,6 +74,20 @@ def code(field: str):
     return text
 
 
+PARTS = ("description", "retrieval", "generation", "evaluation", "rights")  # of the book, for the changes
+
+
+def month(entry: dict) -> str:
+    """A month that does not break at the end of a line."""
+    return entry["date"].replace("-", "\N{NON-BREAKING HYPHEN}")
+
+
+def sourced(entry: dict) -> str:
+    """A sentence with its citation, or with a link to where it was read."""
+    source = f"{{cite:p}}`{entry['cite']}`" if entry["cite"] else f"[{entry['by']}]({entry['link']})"
+    return f"{entry['said']} {source}"
+
+
 COLUMNS = {  # file -> head of a column, its share of the width, and what stands in it
     "models": (("Model", 30, named), ("Year", 8, year), ("Kind", 18, plain("type")), ("Size", 12, plain("parameters")),
                ("Weights", 14, licence), ("Class", 18, code("library"))),
@@ -84,6 +98,7 @@ COLUMNS = {  # file -> head of a column, its share of the width, and what stands
     "benchmarks": (("Benchmark", 24, named), ("Year", 8, year), ("What it asks", 34, plain("what")),
                    ("Items", 8, number("size")), ("Answers", 10, plain("answers")),
                    ("Without sound", 16, plain("text_only"))),
+    "changes": (("Part", 18, plain("task")), ("Month", 14, month), ("What changed", 68, sourced)),
 }  # fmt: skip
 VIEWS = {  # name of a view -> file, the field that an entry must have, and columns
     "makes": ("models", "makes", (("Model", 26, named), ("Year", 10, year), ("Longest", 14, makes("longest")),
@@ -93,8 +108,10 @@ VIEWS = {  # name of a view -> file, the field that an entry must have, and colu
 
 
 def read(folder: Path, name: str) -> list[dict]:
-    """The entries of a file, in alphabetical order."""
+    """The entries of a file, in alphabetical order; changes in the order of the book, and of time."""
     entries = yaml.safe_load((folder / DATA / f"{name}.yml").read_text(encoding="utf-8"))
+    if name == "changes":
+        return sorted(entries, key=lambda entry: (PARTS.index(entry["task"][0]), entry["date"]))
     return sorted(entries, key=lambda entry: entry["name"].lower())
 
 

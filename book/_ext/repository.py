@@ -66,7 +66,7 @@ class Clone(SphinxDirective):
 def use_addresses(app: Sphinx, config: Config) -> None:
     """Keep the addresses in the configuration, and switch on the buttons that need that of the repository."""
     if site := os.environ.get("BOOK_SITE"):
-        config.html_baseurl = site.rstrip("/") + "/"
+        config.html_baseurl = config.ogp_site_url = site.rstrip("/") + "/"
     config.repository_url = actual_url(Path(app.srcdir)) or ""
     if config.repository_url:
         app.tags.add("repository")

@@ -21,6 +21,7 @@ RULES = [
     source.package_problems,
     source.notation_problems,
     source.registry_problems,
+    source.glossary_problems,
 ]
 
 
@@ -164,6 +165,11 @@ BREAKS = {
         source.budget_problems,
         lambda root: edit(root, PAGE, "## Summary", "words " * source.MOST_WORDS + "\n\n## Summary"),
         f"words (at most {source.MOST_WORDS})",
+    ),
+    "term that no page links to": (
+        source.glossary_problems,
+        lambda root: edit(root, "book/appendices/glossary.md", ":::{glossary}", ":::{glossary}\naccordion\n  A box."),
+        "no page links to 'accordion'",
     ),
     "page without minutes": (
         source.budget_problems,

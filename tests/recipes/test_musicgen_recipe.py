@@ -62,7 +62,7 @@ def trainer(parts, records, codes, tmp_path, monkeypatch):
     from recipes.musicgen import training
     from recipes.musicgen.model import new_model
 
-    for name, value in {"EPOCHS": 2, "BATCH": 8, "EVERY": 2}.items():
+    for name, value in {"EPOCHS": 2, "AGAIN": 1, "BATCH": 8, "EVERY": 2}.items():
         monkeypatch.setattr(training, name, value)
 
     def make(folder=tmp_path, epochs=2):

@@ -1,0 +1,151 @@
+"""Write one_clip.json, the way of one clip through the book: python book/data/one_clip.py
+
+The clip is described by the captioner, found by the mini CLAP, and its caption is the prompt for both generators, as in
+the notebooks that are named below. What they made is read by the probe, by CLAP and by the captioner again. It takes
+less than a minute on one core. book/img/conclusion_one_clip.py draws the result.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from transformers import AutoProcessor, ClapModel, ClapProcessor, MusicgenForConditionalGeneration
+from transformers.utils.logging import set_verbosity_error
+
+import musicwords.codec  # noqa: F401 (transformers then knows our codec)
+from musicwords import checkpoint
+from musicwords.captioner import Captioner, audio_vectors
+from musicwords.captions import judge, tempo_class
+from musicwords.checkpoints import REGISTRY
+from musicwords.clips import load_audio, load_clips
+from musicwords.diffusion import TextToMusicPipeline
+from musicwords.matching import ATTRIBUTES
+from musicwords.probe import Probe
+
+NAME = "jig-fiddle"
+TARGET = Path(__file__).with_name("one_clip.json")
+MADE_OF = ("captioner", "clap", "musicgen", "diffusion")  # checkpoints; the probe is small, and checked by its file
+RATE, SECONDS, SEEDS, STEPS = 16_000, 10, 5, 15  # of sound; draws of each generator; steps of diffusion
+STATED = {"family": "strings", "tempo_class": "fast"}  # by the caption, as in generation_metrics.ipynb
+
+
+def hashes() -> dict:
+    """The weights that the result is made of, by the registry; another hash means that it has to be made again."""
+    return {name: REGISTRY[name]["mini"]["sha256"] for name in MADE_OF}
+
+
+class Listener:
+    """CLAP and the captioner on top of it, which hear 16 kHz."""
+
+    def __init__(self):
+        self.clap = ClapModel.from_pretrained(**checkpoint("clap")).eval()
+        self.processor = ClapProcessor.from_pretrained(**checkpoint("clap"))
+        self.captioner = Captioner.from_pretrained(**checkpoint("captioner"))
+
+    @torch.inference_mode()
+    def hear(self, sounds: list[np.ndarray]) -> tuple[torch.Tensor, list[str]]:
+        """Vectors to compare with texts, and captions."""
+        inputs = self.processor.feature_extractor(sounds, sampling_rate=RATE, return_tensors="pt")
+        heard = self.clap.audio_model(**inputs)
+        joint = F.normalize(self.clap.audio_projection(heard.pooler_output), dim=1)
+        return joint, self.captioner.captions(audio_vectors(heard.last_hidden_state))
+
+    @torch.inference_mode()
+    def read(self, texts: list[str]) -> torch.Tensor:
+        inputs = self.processor(text=texts, padding=True, truncation=True, return_tensors="pt")
+        return self.clap.get_text_features(**inputs).pooler_output
+
+
+def record_of(clip: dict) -> dict:
+    """What is known of a clip, in the words of the grammar, as in captioning.ipynb."""
+    given, known = clip["attributes"], {"work": clip["name"]}
+    for name in ("instruments", "percussion", "mode", "meter", "tempo_bpm"):
+        known[name] = given[name]
+    known["tempo_class"] = known["tempo_bpm"] and tempo_class(known["tempo_bpm"])
+    return dict.fromkeys(ATTRIBUTES) | known
+
+
+def known(given: dict) -> str:
+    """What is known of a clip, as a line of the figure."""
+    names, beats = ", ".join(given["instruments"]), given["tempo_bpm"]
+    return f"{names}; {given['meter']}, {beats:g} BPM, {given['key']} {given['mode']}"
+
+
+def truth(text: str, record: dict) -> list[int]:
+    """How many statements of a caption are true, and how many it has."""
+    said = [statement.true for statement in judge(text, record)]
+    return [sum(said), len(said)]
+
+
+def place(scores: torch.Tensor, own: int) -> int:
+    """The place of one clip in a ranking; of equal scores the worst place."""
+    return int((scores >= scores[own]).sum())
+
+
+@torch.inference_mode()
+def by_musicgen(prompt: str, seed: int) -> np.ndarray:
+    model = MusicgenForConditionalGeneration.from_pretrained(**checkpoint("musicgen")).eval()
+    processor = AutoProcessor.from_pretrained(**checkpoint("musicgen"))
+    inputs = processor(text=[prompt] * SEEDS, padding=True, truncation=True, return_tensors="pt")
+    torch.manual_seed(seed)
+    frames = round(SECONDS * model.audio_encoder.config.frame_rate)
+    return model.generate(**inputs, max_new_tokens=frames + model.decoder.num_codebooks - 1)[:, 0].numpy()
+
+
+def by_diffusion(prompt: str) -> np.ndarray:
+    pipeline = TextToMusicPipeline.from_pretrained(**checkpoint("diffusion"))
+    pipeline.set_progress_bar_config(disable=True)
+    seeds = [torch.Generator().manual_seed(k) for k in range(SEEDS)]
+    made = pipeline([prompt] * SEEDS, generator=seeds, num_inference_steps=STEPS, audio_end_in_s=SECONDS)
+    return made.audios.mean(dim=1).numpy()
+
+
+def main() -> None:
+    """Write the file."""
+    set_verbosity_error()
+    clips = list(load_clips())
+    own = next(k for k, clip in enumerate(clips) if clip["name"] == NAME)
+    clip, record = clips[own], record_of(clips[own])
+    prompt = clip["captions"]["sentence"]
+    ears, probe = Listener(), Probe.load()
+    joint, captions = ears.hear([load_audio(one["audio"]["path"], RATE) for one in clips])
+    said = captions[own]
+    scores = joint @ ears.read([prompt, said]).T  # (clips, texts)
+    reverse = ears.read([one["captions"]["sentence"] for one in clips])
+    found = {
+        "clip": NAME,
+        "title": clip["title"],
+        "known": known(clip["attributes"]),
+        "prompt": prompt,
+        "clips": len(clips),
+        "caption": said,
+        "caption_true": truth(said, record),
+        "places": {"by the sentence": place(scores[:, 0], own), "by the captioner": place(scores[:, 1], own)},
+        "first": clips[int(scores[:, 0].argmax())]["title"],
+        "similarity": round(float(scores[own, 0]), 2),
+        "others": round(float(np.delete(scores[:, 0].numpy(), own).mean()), 2),
+        "made": {},
+        "weights": hashes(),
+    }
+    sounds = {"the clip": load_audio(clip["audio"]["path"], RATE)[None], "MusicGen": by_musicgen(prompt, 0)}
+    sounds["diffusion"] = by_diffusion(prompt)
+    for name, some in sounds.items():
+        heard, again = ears.hear(list(some))
+        answers = [probe(sound) for sound in some]
+        back = heard @ reverse.T  # (sounds, captions of all clips)
+        found["made"][name] = {
+            "probe": {k: [bool(one[k] == v) for one in answers] for k, v in STATED.items()},
+            "answers": answers,
+            "similarity": [round(float(x), 2) for x in heard @ ears.read([prompt])[0]],
+            "place of the prompt": [place(row, own) for row in back],
+            "captions": again,
+            "true": [truth(text, record) for text in again],
+        }
+    text = json.dumps(found, ensure_ascii=False, indent=1, default=lambda x: x.item())
+    TARGET.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

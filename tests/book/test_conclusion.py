@@ -1,0 +1,47 @@
+"""The pages of the conclusion show what their scripts and files hold. Final place: tests/book/test_conclusion.py"""
+
+import json
+import re
+
+import pytest
+import yaml
+from pybtex.database import parse_file
+from run_notebooks import ROOT
+from test_language_figures import load_script
+
+from musicwords.checkpoints import REGISTRY
+
+DATA, IMAGES, PAGES = (ROOT / "book" / name for name in ("data", "img", "conclusion"))
+PARTS = {"description", "retrieval", "generation", "evaluation", "rights"}
+MOST_WORDS = 25
+
+
+@pytest.fixture(scope="module")
+def changes():
+    return yaml.safe_load((DATA / "changes.yml").read_text(encoding="utf-8"))
+
+
+def test_changes_are_new_short_and_sourced(changes):
+    known = parse_file(str(ROOT / "book" / "references.bib")).entries
+    assert 25 <= len(changes) <= 60
+    for one in changes:
+        assert set(one) == {"name", "task", "date", "said", "cite", "link", "by", "seen"}, one["name"]
+        assert set(one["task"]) <= PARTS and len(one["task"]) == 1, one["name"]
+        assert re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", one["date"]) and one["date"] > "2024-11", one["name"]
+        assert one["said"].endswith(".") and len(one["said"].split()) <= MOST_WORDS, one["name"]
+        assert (one["cite"] is None) == bool(one["link"] and one["by"]) and one["seen"], one["name"]
+        assert one["cite"] in known if one["cite"] else re.match(r"https://\S+$", one["link"]), one["name"]
+
+
+def test_changes_are_described_as_drawn(changes):
+    alt = load_script("conclusion_changes").alt(changes)
+    assert alt in (PAGES / "since_2024.md").read_text(encoding="utf-8"), "draw it again, and copy what it prints"
+
+
+def test_one_clip_is_of_the_shipped_weights_and_drawn_and_described_as_computed():
+    found = json.loads((DATA / "one_clip.json").read_text(encoding="utf-8"))
+    for name, sha256 in found["weights"].items():
+        assert sha256 == REGISTRY[name]["mini"]["sha256"], f"{name} has changed: run book/data/one_clip.py"
+    script = load_script("conclusion_one_clip")
+    assert (IMAGES / "conclusion_one_clip.svg").read_text(encoding="utf-8") == script.draw(found), "draw it again"
+    assert script.alt(found) in (PAGES / "wrap_up.md").read_text(encoding="utf-8"), "copy what the script prints"
