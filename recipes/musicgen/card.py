@@ -42,8 +42,9 @@ audio = model.generate(**inputs)[0, 0]  # samples at $rate kHz
   and from procedural pieces. No recording.
 $texts
 - From scratch, the decoder and the projection of text states, for $epochs passes over the clips in batches of $batch
-  ($minutes minutes, in bfloat16), with Muon for matrices and AdamW for the rest. Codec and prompt encoder were trained
-  before and stayed as they are. Curve: `curve.csv`.
+  ($minutes minutes, in bfloat16), with Muon for matrices and AdamW for the rest. The learning rate fell along a cosine
+  in the first $first passes, and once more in the others, from $height of its height, where $captions of the
+  prompts were captions. Codec and prompt encoder were trained before and stayed as they are. Curve: `curve.csv`.
 - Tokens began as the entries of the codebooks, turned to the width of the decoder.
 - The prompt encoder is a BERT of width $text_width that tells what a prompt states; it began with word pieces of the
   mini CLAP's text tower. Curve: `prompt-encoder.csv`.
@@ -96,7 +97,10 @@ def write_card(folder: Path, scores: str = NO_SCORES) -> str:
         parameters=f"{model.decoder.num_parameters() / 1e6:.1f} million",
         books=decoder.num_codebooks,
         clips=f"{SIZES['train']:,}",
-        epochs=training.EPOCHS,
+        epochs=training.EPOCHS + training.AGAIN,
+        first=training.EPOCHS,
+        height=f"{training.HEIGHT:.0%}",
+        captions=f"{sum(share for (kind, _), share in training.MORE_CAPTIONS.items() if kind == 'caption'):.0%}",
         batch=training.BATCH,
         minutes=round(sum(float(row["seconds"]) for row in checks) / 60),
         text_width=model.config.text_encoder.hidden_size,

@@ -14,10 +14,19 @@ from recipes.common.training import Trainer as Training
 from recipes.common.training import cosine
 from recipes.musicgen.delay import delayed
 from recipes.musicgen.model import trained_parts
-from recipes.prompt_encoder.prompts import Prompts, to_check_on
+from recipes.prompt_encoder.prompts import SHARES, Prompts, to_check_on
 from recipes.prompt_encoder.training import states_of
 
 EPOCHS, BATCH = 6, 16
+# Epochs after these, with more captions, which state more; the learning rate falls once more from this share of it.
+AGAIN, HEIGHT = 2, 0.5
+MORE_CAPTIONS = {
+    ("caption", "en"): 0.68,
+    ("typed", "en"): 0.1,
+    ("caption", "zh"): 0.12,
+    ("typed", "zh"): 0.05,
+    ("", ""): 0.05,
+}
 LEARNING_RATE, MUON_LEARNING_RATE = 1e-3, 4e-3
 WEIGHT_DECAY, WARM_UP = 0.02, 0.03
 UNPROMPTED = 0.1  # share of clips whose states of the prompt are zero, beside those whose text is empty
@@ -62,13 +71,15 @@ class Trainer(Training):
             torch.optim.AdamW(others, lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0),
         ]
         self.per_epoch = len(records) // BATCH
-        self.steps = EPOCHS * self.per_epoch
+        self.first, self.steps = EPOCHS * self.per_epoch, (EPOCHS + AGAIN) * self.per_epoch
         super().__init__(folder, math.ceil(self.steps / EVERY), optimizers)
 
     name, best = "musicgen", "validation"
 
     def rate(self, step: int) -> float:
-        return cosine(step, self.steps, WARM_UP * self.steps, 0.02)
+        if step < self.first:
+            return cosine(step, self.first, WARM_UP * self.first, 0.02)
+        return HEIGHT * cosine(step - self.first, self.steps - self.first, WARM_UP * self.first, 0.02)
 
     def parts(self) -> dict:
         return {"decoder": self.model.decoder, "projection": self.model.enc_to_dec_proj}
@@ -88,7 +99,7 @@ class Trainer(Training):
             if step == first or at == 0:
                 order = np.random.default_rng([0, epoch]).permutation(len(self.codes))
             rows = np.sort(order[at * BATCH : (at + 1) * BATCH])
-            texts = self.prompts.drawn(rows, f"epoch {epoch}")
+            texts = self.prompts.drawn(rows, f"epoch {epoch}", SHARES if step < self.first else MORE_CAPTIONS)
             loss = self.losses(texts, self.codes[rows], torch.rand(len(rows)) >= UNPROMPTED).mean()
             self.step_down(loss, [one for _, one in trained_parts(self.model)], 1.0)
             total.append(loss.item())

@@ -64,13 +64,13 @@ class Prompts:
         self.records = records
         self.typed = {language: TrueSentences(records, language, "train", COPIES) for language in ("en", "zh")}
 
-    def drawn(self, rows: Sequence[int], occasion: str) -> list[str]:
+    def drawn(self, rows: Sequence[int], occasion: str, shares: Mapping[tuple, float] = SHARES) -> list[str]:
         """A prompt of each of some clips, always the same one on an occasion, in the wording of training."""
         found = []
         for row in rows:
             record = self.records[row]
             rng = Random(f"{record['id']}, {occasion}")
-            kind, language = rng.choices(list(SHARES), list(SHARES.values()))[0]
+            kind, language = rng.choices(list(shares), list(shares.values()))[0]
             sentence = self.typed[language].drawn(row, rng) if kind == "typed" else None
             if sentence:
                 found.append(mistyped(sentence.text, rng) if rng.random() < MISTYPED else sentence.text)
