@@ -20,7 +20,7 @@ from recipes.common.inputs import Code, fingerprint, kept_json
 from recipes.common.records import read_records
 from recipes.evaluate_generation.card import rows, tables
 from recipes.evaluate_generation.evaluate import Real, Training, Typed, evaluate
-from recipes.evaluate_generation.generators import GENERATORS, generate_of, produced
+from recipes.evaluate_generation.generators import GENERATORS, PIPELINE, generate_of, produced
 from recipes.evaluate_generation.listening import heard, real_audio, resynthesized
 from recipes.evaluate_generation.memorization import TokenIndex
 from recipes.evaluate_generation.probe_training import train_probe
@@ -94,7 +94,7 @@ def main() -> None:
         return evaluate(generated, samples, seconds, real, answered, Probe.load(options.probe), training, entries)
 
     for name in options.generators:
-        of_all = fingerprint(judges, options.checkpoints / name)
+        of_all = fingerprint(judges, PIPELINE, options.checkpoints / name)
         result = kept_json(work / f"{name}.json", of_all, partial(judge, name))
         write_rows(options.checkpoints / name / "scores.csv", rows(result))
         card = import_module(f"recipes.{name}.card").write_card(options.checkpoints / name, tables(result))

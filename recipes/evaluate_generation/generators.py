@@ -10,12 +10,13 @@ import numpy as np
 from tqdm import tqdm
 
 from recipes.common.files import write_array, write_text
-from recipes.common.inputs import fingerprint, kept_file
+from recipes.common.inputs import Code, fingerprint, kept_file
 from recipes.corpus.render import SAMPLE_RATE, SECONDS
 
 GENERATORS = ("musicgen", "diffusion")
 PART = 16  # prompts at a time
 SAMPLES = round(SECONDS * SAMPLE_RATE)
+PIPELINE = Code("musicwords.diffusion")  # has the settings that its checkpoint does not carry
 Generate = Callable[[Path, list[str], int], np.ndarray]
 
 
@@ -49,7 +50,7 @@ def produced(generate: Generate, checkpoint: Path, texts: Sequence[str], seed: i
     """
     folder.mkdir(parents=True, exist_ok=True)
     firsts = range(0, len(texts), PART)
-    how = fingerprint(getattr(generate, "func", generate), checkpoint, seed)
+    how = fingerprint(getattr(generate, "func", generate), PIPELINE, checkpoint, seed)
     paths = [folder / f"{first:04d}-{fingerprint(how, list(texts[first : first + PART]))}.npy" for first in firsts]
     for number, (first, path) in enumerate(zip(tqdm(firsts, desc=folder.name, unit="part"), paths, strict=True)):
         if path.is_file():

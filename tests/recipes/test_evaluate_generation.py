@@ -450,11 +450,16 @@ def test_scores_become_tables_and_rows(tmp_path):
 # Settings
 
 
-def test_the_setting_that_is_chosen_follows_most_of_those_that_vary_enough():
-    from recipes.evaluate_generation.settings import chosen
+def test_the_setting_that_is_chosen_follows_most_of_those_that_vary_and_move_enough():
+    from recipes.evaluate_generation.settings import allowed, best, finalists
 
-    plain = {"guidance_scale": 1.0, "adherence": 0.4, "distance": 1.0}
-    some = {"guidance_scale": 3.0, "adherence": 0.6, "distance": 0.88}
-    much = {"guidance_scale": 9.0, "adherence": 0.8, "distance": 0.8}
+    def chosen(rows: list[dict]) -> dict:
+        return best(allowed(rows))
+
+    plain = {"guidance_scale": 1.0, "adherence": 0.4, "distance": 1.0, "still": 0.0}
+    some = {"guidance_scale": 3.0, "adherence": 0.6, "distance": 0.88, "still": 0.1}
+    much = {"guidance_scale": 9.0, "adherence": 0.8, "distance": 0.8, "still": 0.1}
     assert chosen([plain, some, much]) == some
     assert chosen([plain | {"distance": 0.94}, much]) == much
+    assert chosen([plain | {"distance": 0.94}, much | {"still": 0.2}]) == plain | {"distance": 0.94}
+    assert finalists([plain, some | {"adherence": 0.39}, much]) == [plain, some | {"adherence": 0.39}]
