@@ -199,7 +199,7 @@ class TextToMusicPipeline(DiffusionPipeline):
         prompt: str | Sequence[str],
         audio_end_in_s: float = 10.0,
         num_inference_steps: int = 25,
-        guidance_scale: float = 10.0,
+        guidance_scale: float = 4.0,
         guidance_rescale: float = 0.7,
         negative_prompt: str | Sequence[str] | None = None,
         num_waveforms_per_prompt: int = 1,

@@ -51,7 +51,7 @@ $texts
 - $unprompted of the clips had no prompt, beside those with an empty one, which makes guidance possible.
 - The weights are those of step $best, which had the least loss on validation clips.
 - Guidance scale $guidance, top-k $top_k, temperature $temperature. What others do to prompts of validation clips stands
-  in `settings.csv`, where that was tried.
+  in `settings.csv` and `finalists.csv`, where that was tried.
 - Recipe: `recipes/musicgen`. One seed.
 
 Cross-entropy on $checked validation clips, nats a token, with captions in the wording of training, with sentences as

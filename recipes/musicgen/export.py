@@ -15,7 +15,7 @@ PUBLISHED = {  # what the full tier loads under the same name
     "licence": "CC-BY-NC-4.0",
 }
 SECONDS = 10
-GUIDANCE, TOP_K, TEMPERATURE = 3.0, 250, 1.0  # chosen by evaluate_generation.settings, on prompts of validation clips
+GUIDANCE, TOP_K, TEMPERATURE = 10.0, 250, 1.0  # chosen by evaluate_generation.settings, on prompts of validation clips
 
 
 def export(model: Musicgen, prompt_encoder: Path, curves: dict[str, Path], folder: Path) -> None:
