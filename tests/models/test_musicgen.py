@@ -45,7 +45,7 @@ def generate(model, processor, texts: list[str], **settings) -> np.ndarray:
 
 def test_files_are_within_their_limit_and_no_pickles():
     files = [path for path in FOLDER.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < 30e6
+    assert sum(path.stat().st_size for path in files) < 32e6  # with the characters of Chinese
     assert {path.suffix for path in files} == {".safetensors", ".json", ".csv", ".md"}
 
 
