@@ -1,4 +1,4 @@
-"""Sphinx extension: the directive ``registry``, a table of models, data sets, benchmarks or changes out of ``book/data``.
+"""Sphinx extension: the directive ``registry``, a table of models, data sets, benchmarks or changes from ``book/data``.
 
 ::
 
