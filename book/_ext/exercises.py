@@ -39,11 +39,17 @@ class Exercises(SphinxDirective):
 
 
 def first_line(exercise: nodes.Element) -> list[nodes.Node]:
-    """Return copies of what stands in the first line of the first paragraph of an exercise, without its links."""
+    """Return copies of what stands in the first line of the first paragraph of an exercise.
+
+    Links with words of their own become these words. Citations are left out: they belong to the page of the exercise.
+    """
     line = []
     for part in next(exercise.findall(nodes.paragraph), nodes.paragraph()).children:
+        if isinstance(part, pending_xref) and (part.get("refexplicit") or part.get("refdomain") == "cite"):
+            line += [nodes.Text(part.astext())] if part.get("refexplicit") else []
+            continue
         if not isinstance(part, nodes.Text):
-            line.append(nodes.Text(part.astext()) if isinstance(part, pending_xref) else part.deepcopy())
+            line.append(part.deepcopy())
             continue
         words, end, _ = part.astext().partition("\n")
         line.append(nodes.Text(words))
@@ -79,14 +85,16 @@ def merge(app: Sphinx, env: BuildEnvironment, docnames: Iterable[str], other: Bu
 
 
 def write_again(app: Sphinx, env: BuildEnvironment) -> set[str]:
-    """Return the pages with a list: they are written again with every change, for the numbers."""
+    """Return the pages with a list: they are written again with every change, for the numbers, and show formulas."""
+    for name in env.exercise_lists:
+        env.domains["math"].data["has_equations"][name] = True  # so that MathJax is loaded
     return env.exercise_lists
 
 
 class FillLists(SphinxPostTransform):
     """Put the list in its place."""
 
-    default_priority = 200
+    default_priority = 5  # before references are resolved, at 9 and 10
 
     def run(self, **kwargs) -> None:
         """Fill the lists of one page."""
@@ -107,6 +115,8 @@ class FillLists(SphinxPostTransform):
         """Return an exercise."""
         number = ".".join(map(str, self.env.toc_fignumbers[name]["exercise"][label]))
         words = [nodes.Text(": "), *(part.deepcopy() for part in line)]
+        for reference in (part for part in words if isinstance(part, pending_xref)):
+            reference["refdoc"] = self.env.docname
         return nodes.list_item("", nodes.paragraph("", "", self.link(name, f"#{label}", f"Exercise {number}"), *words))
 
     def link(self, name: str, place: str, words: str) -> nodes.reference:

@@ -21,7 +21,11 @@ def book(tmp_path_factory) -> Path:
     write_contents(root, SECOND, FIRST, LIST)
     write_page(root, "# All exercises\n\n:::{exercises}\n:::\n", LIST)
     write_page(root, "# Second" + exercise("ex-b", "Why is $x$ [here](first.md) *so* small?\nGuess first."), SECOND)
-    write_page(root, "# First" + exercise("ex-a", "What comes?") + exercise("ex-c", "And then?"), FIRST)
+    write_page(
+        root,
+        "# First" + exercise("ex-a", "What comes?") + exercise("ex-c", "And then, in [](second.md)?"),
+        FIRST,
+    )
     return root
 
 
@@ -51,8 +55,9 @@ def test_exercises_stand_in_the_order_of_the_contents(book):
         ("Exercise 1: Why is \\(x\\) here so small?", "../part/second.html#ex-b"),
         ("First", "../part/first.html"),
         ("Exercise 2: What comes?", "../part/first.html#ex-a"),
-        ("Exercise 3: And then?", "../part/first.html#ex-c"),
+        ("Exercise 3: And then, in Second?", "../part/first.html#ex-c"),
     ]
+    assert "tex-chtml" in (book / "_build" / "html" / f"{LIST}.html").read_text(encoding="utf-8")
 
 
 def test_list_follows_a_page_that_changes(book):
