@@ -61,6 +61,7 @@ ELSEWHERE = {
 }
 # What is declared and imported nowhere.
 NOT_IMPORTED = {
+    "sphinxext-opengraph": "an extension of the book, named in its configuration",
     "accelerate": "diffusers loads weights with it",
     "axe-playwright-python": "a script inside is read",
     "codespell": "a command",
