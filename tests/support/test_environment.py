@@ -61,7 +61,6 @@ ELSEWHERE = {
 }
 # What is declared and imported nowhere.
 NOT_IMPORTED = {
-    "sphinxext-opengraph": "an extension of the book, named in its configuration",
     "accelerate": "diffusers loads weights with it",
     "axe-playwright-python": "a script inside is read",
     "codespell": "a command",
@@ -75,6 +74,7 @@ NOT_IMPORTED = {
     "pytest-xdist": "a plugin of pytest",
     "ruff": "a command",
     "setuptools": "builds the wheel",
+    "sphinxext-opengraph": "an extension of the book, named in its configuration",
 }
 
 
