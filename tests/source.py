@@ -29,7 +29,6 @@ SHORTEST_ALT = 30  # characters: a sentence, not a label
 LARGEST_FILE = 1_000_000  # bytes, outside of musicwords/data
 MOST_WORDS = 2_500  # of a page, without code, formulas and solutions
 LONGEST_CELL = 25  # lines
-NOT_COUNTED = {"solution", "remove-cell", "colab"}  # tags of cells
 CORE = {"cells": 55, "lines": 450, "minutes": 45}  # of a notebook, without solutions and cells that glue
 DEEPER = {"cells": 75, "lines": 800}
 # How long a lesson takes, without its exercises, is worked out from these, in steps of five minutes.
@@ -216,7 +215,7 @@ def size_of_notebook(path: Path) -> dict[str, int]:
     Cells with solutions, cells that only glue numbers into the text, and those for Colab do not count.
     """
     cells = nbformat.read(path, as_version=4).cells
-    counted = [cell for cell in cells if not NOT_COUNTED & set(cell.metadata.get("tags", []))]
+    counted = [cell for cell in cells if not {"solution", "remove-cell", "colab"} & set(cell.metadata.get("tags", []))]
     lines = [len(cell.source.splitlines()) for cell in counted if cell.cell_type == "code"]
     minutes = MINUTES.search(text_of(path))
     size = {"cells": len(counted), "lines": sum(lines), "longest cell": max(lines, default=0)}

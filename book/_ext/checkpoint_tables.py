@@ -18,19 +18,21 @@ import csv
 import json
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
+from table_nodes import table
 
 DATA = Path("book") / "data"
 PACKAGE = Path("musicwords")
 CHECKPOINTS = PACKAGE / "data" / "checkpoints"
 SHOWN = 8  # digits of a hash
-TRAININGS = (("Model", 14), ("Trained on", 34), ("Command", 22), ("Hours", 8), ("License", 12), ("Hash", 10))
-PUBLISHED = (("Published", 30), ("Value", 10), ("Ours, of the nearest kind", 26), ("Why this is no comparison", 34))
+TRAININGS = {"Model": 14, "Trained on": 34, "Command": 22, "Hours": 8, "License": 12, "Hash": 10}
+PUBLISHED = {"Published": 30, "Value": 10, "Ours, of the nearest kind": 26, "Why this is no comparison": 34}
 
 
 def read_rows(path: Path) -> list[dict]:
@@ -155,7 +157,7 @@ class Score(SphinxRole):
 class Table(SphinxDirective):
     """A table whose cells are Markdown."""
 
-    heads: tuple[tuple[str, int], ...] = ()
+    columns: ClassVar[dict[str, int]] = {}
 
     def rows(self, root: Path) -> list[list[str]]:
         """Return the cells."""
@@ -175,25 +177,19 @@ class Table(SphinxDirective):
         except ValueError as error:
             logging.getLogger(__name__).warning(str(error), location=self.get_location())
             return []
-        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for _, width in self.heads), cols=len(self.heads))
-        group += nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", head)) for head, _ in self.heads)))
-        body = nodes.tbody()
-        for cells in rows:
-            row = nodes.row()
-            for cell in cells:
-                said, _ = self.state.inline_text(cell, self.lineno)
-                paragraph = nodes.paragraph(cell, "", *said)
-                self.set_source_info(paragraph)  # so that the gettext catalogue of the page has the cell
-                row += nodes.entry("", paragraph)
-            body += row
-        group += body
-        return [nodes.table("", group)]
+        return [table(self.columns, ([[self.said(cell)] for cell in cells] for cells in rows))]
+
+    def said(self, cell: str) -> nodes.paragraph:
+        """Return a cell as a paragraph."""
+        paragraph = nodes.paragraph(cell, "", *self.state.inline_text(cell, self.lineno)[0])
+        self.set_source_info(paragraph)  # so that the gettext catalogue of the page has it
+        return paragraph
 
 
 class Trainings(Table):
     """What was trained, on what, by which command, for how long."""
 
-    heads = TRAININGS
+    columns = TRAININGS
 
     def rows(self, root: Path) -> list[list[str]]:
         """Return the cells."""
@@ -210,7 +206,7 @@ class Published(Table):
     """Published figures of a task, and ours."""
 
     required_arguments = 1
-    heads = PUBLISHED
+    columns = PUBLISHED
 
     def rows(self, root: Path) -> list[list[str]]:
         """Return the cells."""

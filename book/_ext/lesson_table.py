@@ -25,6 +25,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from table_nodes import table
 
 YIELDS = re.compile(r"^- \*\*You will\*\* (.+)$", re.MULTILINE)
 MINUTES = re.compile(r"\*\*It takes\*\* about (\d+) minutes")
@@ -41,7 +42,7 @@ def prose(path: Path) -> str:
     return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
-class Table(SphinxDirective):
+class LessonTable(SphinxDirective):
     """What both tables share."""
 
     required_arguments = 1
@@ -64,22 +65,17 @@ class Table(SphinxDirective):
 
     def said(self, text: str) -> nodes.paragraph:
         """Return a line of MyST as a paragraph."""
-        return nodes.paragraph("", "", *self.state.inline_text(text, self.lineno)[0])
+        paragraph = nodes.paragraph(text, "", *self.state.inline_text(text, self.lineno)[0])
+        self.set_source_info(paragraph)  # so that the gettext catalogue of the page has it
+        return paragraph
 
     def warn(self, message: str) -> list[nodes.Node]:
         """Warn at the place of the directive, and show nothing."""
         logging.getLogger(__name__).warning(message, location=self.get_location())
         return []
 
-    def table(self, columns: dict[str, int], rows: list[list[list[nodes.Node]]]) -> nodes.table:
-        """Return a table of these columns; a row is a list of cells, and a cell a list of nodes."""
-        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in columns.values()), cols=len(columns))
-        group += nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", head)) for head in columns)))
-        group += nodes.tbody("", *(nodes.row("", *(nodes.entry("", *cell) for cell in row)) for row in rows))
-        return nodes.table("", group, classes=["lessons"])
 
-
-class Lessons(Table):
+class Lessons(LessonTable):
     """Show the lessons of a path or of a part."""
 
     def run(self) -> list[nodes.Node]:
@@ -104,10 +100,10 @@ class Lessons(Table):
                 f"there are no lessons for {chosen!r}: give `core`, or a part with lessons off the core path"
             )
         rows.append([[nodes.paragraph("", "together")], [nodes.paragraph()], [nodes.paragraph("", str(total))]])
-        return [self.table(LESSON_COLUMNS, rows)]
+        return [table(LESSON_COLUMNS, rows, "lessons")]
 
 
-class Course(Table):
+class Course(LessonTable):
     """Show the meetings of a course."""
 
     def run(self) -> list[nodes.Node]:
@@ -126,7 +122,7 @@ class Course(Table):
             when, in_class, prepare = (self.said(meeting[field]) for field in ("when", "in_class", "prepare"))
             rows.append([[when], lessons, [nodes.paragraph("", str(minutes))], [in_class], exercises, [prepare]])
         together = [[nodes.paragraph("", "together")], [], [nodes.paragraph("", str(total))], [], [], []]
-        return [self.table(COURSE_COLUMNS, [*rows, together])]
+        return [table(COURSE_COLUMNS, [*rows, together], "lessons")]
 
 
 def setup(app: Sphinx) -> dict:

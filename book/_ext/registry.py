@@ -20,6 +20,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from table_nodes import table
 
 DATA = Path("book") / "data"
 
@@ -136,17 +137,13 @@ class Registry(SphinxDirective):
             if file != name:
                 return self.warn(f"{name} has no view {view!r}")
             entries = sorted((one for one in entries if one.get(needed)), key=lambda one: one["year"])
-        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for _, width, _ in columns), cols=len(columns))
-        group += nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", head)) for head, _, _ in columns)))
-        body = nodes.tbody()
-        for entry in entries:
-            row = nodes.row()
-            for _, _, text in columns:
-                said, _ = self.state.inline_text(text(entry), self.lineno)
-                row += nodes.entry("", nodes.paragraph("", "", *said))
-            body += row
-        group += body
-        return [nodes.table("", group, classes=["registry"])]
+        widths = {head: width for head, width, _ in columns}
+        rows = [[[self.said(text(entry))] for _, _, text in columns] for entry in entries]
+        return [table(widths, rows, "registry")]
+
+    def said(self, text: str) -> nodes.paragraph:
+        """Return a line of MyST as a paragraph."""
+        return nodes.paragraph("", "", *self.state.inline_text(text, self.lineno)[0])
 
     def warn(self, message: str) -> list[nodes.Node]:
         """Warn at the place of the directive, and show nothing."""

@@ -15,6 +15,7 @@ import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from table_nodes import table
 
 DATA = Path("book") / "data" / "timeline.yml"
 LANES = {
@@ -24,7 +25,7 @@ LANES = {
     "lyrics": "lyrics and a style",
     "live": "changes while it plays",
 }
-HEADS, WIDTHS = ("A user gives", "To hear"), (24, 76)
+COLUMNS = {"A user gives": 24, "To hear": 76}
 
 
 def line(entry: dict) -> str:
@@ -46,14 +47,8 @@ class Samples(SphinxDirective):
         """Return the table."""
         self.env.note_dependency(str(Path(self.env.srcdir) / DATA))
         entries = yaml.safe_load((Path(self.env.srcdir) / DATA).read_text(encoding="utf-8"))
-        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in WIDTHS), cols=len(HEADS))
-        group += nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", head)) for head in HEADS)))
-        body = nodes.tbody()
-        for row in cells(entries):
-            inline = [self.state.inline_text(text, self.lineno)[0] for text in row]
-            body += nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *said)) for said in inline))
-        group += body
-        return [nodes.table("", group)]
+        said = ([self.state.inline_text(text, self.lineno)[0] for text in row] for row in cells(entries))
+        return [table(COLUMNS, ([[nodes.paragraph("", "", *words)] for words in row] for row in said))]
 
 
 def setup(app: Sphinx) -> dict:

@@ -37,23 +37,27 @@ TITLES = {"musicgen": "MusicGen, mini", "diffusion": "diffusion, mini"}
 
 
 @torch.inference_mode()
-def by_musicgen(prompt: str, seed: int) -> tuple[np.ndarray, int]:
-    """Return a sound of the shipped MusicGen, with the settings that it ships with, and its sample rate."""
+def by_musicgen(prompts: list[str], seed: int) -> tuple[np.ndarray, int]:
+    """Return a clip of the shipped MusicGen for each prompt, shape (prompts, samples), and their sample rate."""
     model = MusicgenForConditionalGeneration.from_pretrained(**checkpoint("musicgen")).eval()
     processor = AutoProcessor.from_pretrained(**checkpoint("musicgen"))
+    inputs = processor(text=prompts, padding=True, truncation=True, return_tensors="pt")
     torch.manual_seed(seed)
     codec = model.audio_encoder.config
     tokens = round(SECONDS * codec.frame_rate) + model.decoder.num_codebooks - 1
-    made = model.generate(**processor(text=[prompt], return_tensors="pt"), max_new_tokens=tokens)
-    return made[0, 0].numpy(), codec.sampling_rate
+    return model.generate(**inputs, max_new_tokens=tokens)[:, 0].numpy(), codec.sampling_rate
 
 
-def by_diffusion(prompt: str, seed: int) -> tuple[np.ndarray, int]:
-    """Return a sound of the shipped pipeline, with the settings that it ships with, and its sample rate."""
+def by_diffusion(prompts: list[str], seed: int, **settings) -> tuple[np.ndarray, int]:
+    """Return a clip of the shipped pipeline for each prompt, from noise of ``seed``, ``seed + 1`` and so on."""
     pipeline = TextToMusicPipeline.from_pretrained(**checkpoint("diffusion"))
     pipeline.set_progress_bar_config(disable=True)
-    made = pipeline(prompt, generator=torch.Generator().manual_seed(seed), audio_end_in_s=SECONDS)
-    return made.audios[0].mean(axis=0), pipeline.codec.config.sampling_rate
+    noise = [torch.Generator().manual_seed(seed + k) for k in range(len(prompts))]
+    made = pipeline(prompts, generator=noise, audio_end_in_s=SECONDS, **settings)
+    return made.audios.mean(dim=1).numpy(), pipeline.codec.config.sampling_rate
+
+
+GENERATORS = {"musicgen": by_musicgen, "diffusion": by_diffusion}
 
 
 def main() -> None:
@@ -63,9 +67,8 @@ def main() -> None:
     TARGET.mkdir()
     rows = []
     for name, (kind, prompt, seed) in CLIPS.items():
-        sound, rate = {"musicgen": by_musicgen, "diffusion": by_diffusion}[kind](prompt, seed)
-        sound = np.asarray(sound, np.float32)
-        sound *= min(1, PEAK / np.abs(sound).max())
+        sounds, rate = GENERATORS[kind]([prompt], seed)
+        sound = sounds[0] * min(1, PEAK / np.abs(sounds).max())
         soundfile.write(TARGET / f"{name}.ogg", sound, rate, format="OGG", subtype="VORBIS")
         title = f"{TITLES[kind]}: “{prompt.rstrip('.')}”, seed {seed}"
         weights = REGISTRY[kind]["mini"]["sha256"]

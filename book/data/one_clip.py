@@ -10,24 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from generated import by_diffusion, by_musicgen
 from torch.nn import functional as F
-from transformers import AutoProcessor, ClapModel, ClapProcessor, MusicgenForConditionalGeneration
+from transformers import ClapModel, ClapProcessor
 from transformers.utils.logging import set_verbosity_error
 
-import musicwords.codec  # noqa: F401 (transformers then knows our codec)
 from musicwords import checkpoint
 from musicwords.captioner import Captioner, audio_vectors
 from musicwords.captions import judge, tempo_class
 from musicwords.checkpoints import REGISTRY
 from musicwords.clips import load_audio, load_clips
-from musicwords.diffusion import TextToMusicPipeline
 from musicwords.matching import ATTRIBUTES
 from musicwords.probe import Probe
 
 NAME = "jig-fiddle"
 TARGET = Path(__file__).with_name("one_clip.json")
 MADE_OF = ("captioner", "clap", "musicgen", "diffusion")  # checkpoints; the probe is small, and checked by its file
-RATE, SECONDS, SEEDS, STEPS = 16_000, 10, 5, 15  # of sound; draws of each generator; steps of diffusion
+RATE, SEEDS, STEPS = 16_000, 5, 15  # of sound; draws of each generator; steps of diffusion
 STATED = {"family": "strings", "tempo_class": "fast"}  # by the caption, as in generation_metrics.ipynb
 
 
@@ -84,24 +83,6 @@ def place(scores: torch.Tensor, own: int) -> int:
     return int((scores >= scores[own]).sum())
 
 
-@torch.inference_mode()
-def by_musicgen(prompt: str, seed: int) -> np.ndarray:
-    model = MusicgenForConditionalGeneration.from_pretrained(**checkpoint("musicgen")).eval()
-    processor = AutoProcessor.from_pretrained(**checkpoint("musicgen"))
-    inputs = processor(text=[prompt] * SEEDS, padding=True, truncation=True, return_tensors="pt")
-    torch.manual_seed(seed)
-    frames = round(SECONDS * model.audio_encoder.config.frame_rate)
-    return model.generate(**inputs, max_new_tokens=frames + model.decoder.num_codebooks - 1)[:, 0].numpy()
-
-
-def by_diffusion(prompt: str) -> np.ndarray:
-    pipeline = TextToMusicPipeline.from_pretrained(**checkpoint("diffusion"))
-    pipeline.set_progress_bar_config(disable=True)
-    seeds = [torch.Generator().manual_seed(k) for k in range(SEEDS)]
-    made = pipeline([prompt] * SEEDS, generator=seeds, num_inference_steps=STEPS, audio_end_in_s=SECONDS)
-    return made.audios.mean(dim=1).numpy()
-
-
 def main() -> None:
     """Write the file."""
     set_verbosity_error()
@@ -129,8 +110,11 @@ def main() -> None:
         "made": {},
         "weights": hashes(),
     }
-    sounds = {"the clip": load_audio(clip["audio"]["path"], RATE)[None], "MusicGen": by_musicgen(prompt, 0)}
-    sounds["diffusion"] = by_diffusion(prompt)
+    sounds = {
+        "the clip": load_audio(clip["audio"]["path"], RATE)[None],
+        "MusicGen": by_musicgen([prompt] * SEEDS, seed=0)[0],
+    }
+    sounds["diffusion"] = by_diffusion([prompt] * SEEDS, seed=0, num_inference_steps=STEPS)[0]
     for name, some in sounds.items():
         heard, again = ears.hear(list(some))
         answers = [probe(sound) for sound in some]

@@ -93,7 +93,7 @@ def points(rows: list[dict], unit: str, column: str) -> tuple[list[float], list[
 
 
 def draw(panel: Panel, ax: plt.Axes) -> None:
-    """Draw a panel: each line with its name beside its end."""
+    """Draw a panel."""
     rows = read(CHECKPOINTS / panel.curve)
     for (column, label), color in zip(panel.lines.items(), (BLUE, ORANGE), strict=False):
         x, y = points(rows, panel.unit, column)
@@ -104,7 +104,7 @@ def draw(panel: Panel, ax: plt.Axes) -> None:
         ax.plot(x, y, "--", color=ORANGE, label="new, first version")
     unit = panel.unit if panel.unit in rows[0] else next(iter(rows[0]))
     ax.set_title(panel.title, fontsize=13)
-    ax.set_xlabel(f"{unit}s" if unit != "epoch" else "epochs")
+    ax.set_xlabel(f"{unit}s")
     ax.set_ylabel(f"{panel.measure} {'↓' if panel.goal == 'lower' else '↑'}")
     ax.locator_params(nbins=4)
     if ax.get_legend_handles_labels()[1]:
