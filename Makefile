@@ -22,7 +22,7 @@ BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.y
 	--path-output $(BOOK_OUTPUT) -W -n --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help environment check-env book serve test test-fast lint format bench clips checkpoints reader-notebooks lab clean
+.PHONY: help environment check-env book serve test test-fast lint format links bench clips checkpoints reader-notebooks lab clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-17s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ format: $(READY)  ## mend code style, and strip outputs from notebooks
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(PY) tests/strip_notebooks.py
+
+links: $(READY)  ## ask all addresses outside of the book whether they are still there (needs a network)
+	$(PY) tests/addresses.py
 
 bench: $(READY)  ## measure time and memory of the notebooks and the weight of the pages
 	PYTHONPATH=tests $(PY) book/appendices/bench.py

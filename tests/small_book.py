@@ -14,7 +14,7 @@ def make_book(root: Path) -> Path:
     """Write a book of one page and one notebook to ``root``."""
     for folder in ("_ext", "_static", "_templates"):
         shutil.copytree(ROOT / "book" / folder, root / "book" / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("_config.yml", "references.bib", "img/favicon.svg"):
+    for name in ("_config.yml", "references.bib", "img/logo.svg", "img/logo_dark.svg", "img/logo.png"):
         (root / "book" / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / "book" / name, root / "book" / name)
     write_contents(root, "notebooks/cells")

@@ -4,6 +4,7 @@
   caption stays. ``_static/scrolling.js`` names the box and lets the keyboard reach it.
 - The bibliography is no list to a screen reader: docutils says that it is, with entries that are none.
 - What folds code is read with the words that it shows.
+- What is in an exercise or a solution has no name: sphinx-exercise gives all of them on a page the same one.
 """
 
 from docutils import nodes
@@ -14,6 +15,8 @@ CHANGES = {
     '<div role="list" class="citation-list">': '<div class="citation-list">',
     ' role="doc-biblioentry"': "",
     '<summary aria-label="Toggle hidden content">': "<summary>",
+    '<section id="exercise-content">': "<section>",
+    '<section id="solution-content">': "<section>",
 }
 
 

@@ -237,7 +237,7 @@ This project did not measure them again: it has neither data set. For guessing, 
 `recipes/musicnn/convert.py` read every tensor of the checkpoint except the optimizer's. On three patches of a
 made-up piece (`recipes/musicnn/reference.py`), the largest difference between the PyTorch and the TensorFlow
 model was {probability_difference:.1e} in a probability, and {embedding_difference:.1e} in the embedding,
-whose values there reach {embedding_peak:.1f}. `tests/test_musicnn.py` holds both under {tolerance:.0e}.
+whose values there reach {embedding_peak:.1f}. `tests/models/test_musicnn.py` holds both under {tolerance:.0e}.
 
 The input differs in two ways from that of 2019. The published code rounds the mel power to float16, which
 with numpy 2 overflows on all but quiet audio; `log_mel_patches` keeps float32. On twelve sounds of

@@ -3,6 +3,7 @@
 import json
 import re
 
+import nbformat
 import pytest
 import yaml
 from pybtex.database import parse_file
@@ -45,3 +46,22 @@ def test_one_clip_is_of_the_shipped_weights_and_drawn_and_described_as_computed(
     script = load_script("conclusion_one_clip")
     assert (IMAGES / "conclusion_one_clip.svg").read_text(encoding="utf-8") == script.draw(found), "draw it again"
     assert script.alt(found) in (PAGES / "wrap_up.md").read_text(encoding="utf-8"), "copy what the script prints"
+
+
+def source_of(page) -> str:
+    """Return the text and the code of a page or notebook."""
+    if page.suffix == ".md":
+        return page.read_text(encoding="utf-8")
+    return "\n".join(cell.source for cell in nbformat.read(page, as_version=4).cells)
+
+
+def test_one_clip_is_followed_through_each_main_part_and_back():
+    """The pages of the table at the top use the clip by its name, and lead on to the page that follows it."""
+    wrap_up = PAGES / "wrap_up.md"
+    name = json.loads((DATA / "one_clip.json").read_text(encoding="utf-8"))["clip"]
+    opening = wrap_up.read_text(encoding="utf-8").partition("```{figure}")[0]
+    pages = [(PAGES / link).resolve() for link in re.findall(r"^\| \[\]\((\S+)\) \|", opening, re.MULTILINE)]
+    assert {"description", "retrieval", "generation"} <= {page.parent.name for page in pages}
+    sources = {page.relative_to(ROOT.resolve()).as_posix(): source_of(page) for page in pages}
+    assert [page for page, text in sources.items() if name not in text] == [], f"these do not use {name}"
+    assert [page for page, text in sources.items() if f"conclusion/{wrap_up.name}" not in text] == [], "no way back"
