@@ -3,12 +3,16 @@
 The role ``score`` tells a number of ``book/data/scores.yml`` in a sentence: ``{score}`clap-r1```.
 The directive ``trainings`` shows what was trained, on what and for how long, out of ``book/data/trainings.yml``, the
 model cards, the curves and ``musicwords/registry.json``. The directive ``published`` shows figures from other people's
-papers beside our own of the nearest kind, out of ``book/data/published.yml``::
+papers beside our own of the nearest kind, out of ``book/data/published.yml``. The directive ``followed`` tells what
+became of the clips of ``book/data/followed.json``::
 
     :::{trainings}
     :::
 
     :::{published} retrieval
+    :::
+
+    :::{followed}
     :::
 
 The argument of ``published`` is a task of that file.
@@ -32,6 +36,7 @@ PACKAGE = Path("musicwords")
 CHECKPOINTS = PACKAGE / "data" / "checkpoints"
 SHOWN = 8  # digits of a hash
 TRAININGS = {"Model": 14, "Trained on": 34, "Command": 22, "Hours": 8, "License": 12, "Hash": 10}
+FOLLOWED = {"Clip": 16, "Described as": 34, "Found": 12, "Its sentence as a prompt, heard in": 38}
 PUBLISHED = {"Published": 30, "Value": 10, "Ours, of the nearest kind": 26, "Why this is no comparison": 34}
 
 
@@ -138,6 +143,30 @@ def published_rows(root: Path, task: str) -> list[list[str]]:
     return rows
 
 
+def heard(found: dict, source: str) -> str:
+    """Return how often the probe hears each fact that a sentence states, in some sounds."""
+    names = {"percussion": "drums", "tempo_class": "tempo"}
+    facts = {
+        names.get(k, v if k == "family" else k): v2
+        for (k, v), v2 in zip(found["stated"].items(), found["made"][source]["probe"].values(), strict=True)
+    }
+    return ", ".join(f"{fact} {sum(right)} of {len(right)}" for fact, right in facts.items())
+
+
+def followed_rows(root: Path) -> list[list[str]]:
+    """Return the rows of the table of clips that were followed, in Markdown."""
+    made = json.loads((root / DATA / "followed.json").read_text(encoding="utf-8"))
+    rows = []
+    for found in made["followed"]:
+        true, said = found["caption_true"]
+        judged = "; ".join(f"{source}: {heard(found, source)}" for source in found["made"])
+        described = f"{found['caption']} ({true} of {said} statements are true)"
+        places = found["places"]
+        found_at = f"place {places['by the sentence']} of {found['clips']}; by the caption {places['by the captioner']}"
+        rows.append([f"{found['title']}: {found['known']}", described, found_at, f"*{found['prompt']}* {judged}"])
+    return rows
+
+
 class Score(SphinxRole):
     """A number of ``scores.yml`` in a sentence."""
 
@@ -202,6 +231,20 @@ class Trainings(Table):
         return [DATA / "trainings.yml", PACKAGE / "registry.json", *sorted(beside)]
 
 
+class Followed(Table):
+    """What became of the clips that were followed through the book."""
+
+    columns = FOLLOWED
+
+    def rows(self, root: Path) -> list[list[str]]:
+        """Return the cells."""
+        return followed_rows(root)
+
+    def depends(self) -> list[Path]:
+        """Return the file that ``book/data/followed.py`` writes."""
+        return [DATA / "followed.json"]
+
+
 class Published(Table):
     """Published figures of a task, and ours."""
 
@@ -225,4 +268,5 @@ def setup(app: Sphinx) -> dict:
     app.add_role("score", Score())
     app.add_directive("trainings", Trainings)
     app.add_directive("published", Published)
+    app.add_directive("followed", Followed)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""Draw conclusion_one_clip.svg from book/data/one_clip.json: python book/img/conclusion_one_clip.py
+"""Draw conclusion_one_clip.svg from book/data/followed.json: python book/img/conclusion_one_clip.py
 
 It prints the description of the picture, which the page has to give as its alt text.
 """
@@ -92,7 +92,7 @@ def draw(found: dict) -> str:
 def main() -> None:
     """Write the figure beside this file, and print its description."""
     here = Path(__file__).parent
-    found = json.loads((here.parent / "data" / "one_clip.json").read_text(encoding="utf-8"))
+    found = json.loads((here.parent / "data" / "followed.json").read_text(encoding="utf-8"))["followed"][0]
     (here / "conclusion_one_clip.svg").write_text(draw(found), encoding="utf-8", newline="\n")
     print(alt(found))
 

@@ -40,9 +40,10 @@ def test_changes_are_described_as_drawn(changes):
 
 
 def test_one_clip_is_of_the_shipped_weights_and_drawn_and_described_as_computed():
-    found = json.loads((DATA / "one_clip.json").read_text(encoding="utf-8"))
-    for name, sha256 in found["weights"].items():
-        assert sha256 == REGISTRY[name]["mini"]["sha256"], f"{name} has changed: run book/data/one_clip.py"
+    made = json.loads((DATA / "followed.json").read_text(encoding="utf-8"))
+    found = made["followed"][0]
+    for name, sha256 in made["weights"].items():
+        assert sha256 == REGISTRY[name]["mini"]["sha256"], f"{name} has changed: run book/data/followed.py"
     script = load_script("conclusion_one_clip")
     assert (IMAGES / "conclusion_one_clip.svg").read_text(encoding="utf-8") == script.draw(found), "draw it again"
     assert script.alt(found) in (PAGES / "wrap_up.md").read_text(encoding="utf-8"), "copy what the script prints"
@@ -58,7 +59,7 @@ def source_of(page) -> str:
 def test_one_clip_is_followed_through_each_main_part_and_back():
     """The pages of the table at the top use the clip by its name, and lead on to the page that follows it."""
     wrap_up = PAGES / "wrap_up.md"
-    name = json.loads((DATA / "one_clip.json").read_text(encoding="utf-8"))["clip"]
+    name = json.loads((DATA / "followed.json").read_text(encoding="utf-8"))["followed"][0]["clip"]
     opening = wrap_up.read_text(encoding="utf-8").partition("```{figure}")[0]
     pages = [(PAGES / link).resolve() for link in re.findall(r"^\| \[\]\((\S+)\) \|", opening, re.MULTILINE)]
     assert {"description", "retrieval", "generation"} <= {page.parent.name for page in pages}
