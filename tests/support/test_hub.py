@@ -3,6 +3,7 @@
 import socket
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hub.layouts import make
@@ -30,8 +31,15 @@ def hub(repositories, tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with stand_in(repositories, {REPOSITORY: CLAP["revision"]}) as made:
-        monkeypatch.setattr(constants, "ENDPOINT", made.address)
+        point_to(made.address, monkeypatch)
         yield made
+
+
+def point_to(address: str, monkeypatch) -> None:
+    """Do what HF_ENDPOINT does when huggingface_hub is imported."""
+    template = address + constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
 
 
 def failure(kind: type, *parts: str) -> None:
@@ -63,7 +71,7 @@ def test_what_no_library_loads_stays_on_the_hub(hub):
 def test_the_cache_needs_no_network(hub, monkeypatch):
     folder = checkpoint("clap")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    point_to("http://127.0.0.1:9", monkeypatch)
     assert checkpoint("clap") == folder
 
 
@@ -74,7 +82,7 @@ def test_offline_with_an_empty_cache(hub, monkeypatch):
 
 
 def test_a_host_that_does_not_exist(hub, monkeypatch):
-    monkeypatch.setattr(constants, "ENDPOINT", "http://hub.invalid")
+    point_to("http://hub.invalid", monkeypatch)
     failure(ConnectionError, "http://hub.invalid", "HF_ENDPOINT")
 
 
@@ -82,7 +90,7 @@ def test_a_closed_port(hub, monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
+    point_to(address, monkeypatch)
     failure(ConnectionError, address, "HF_ENDPOINT")
 
 
@@ -119,7 +127,8 @@ def test_a_file_that_was_renamed(hub):
     failure(FileNotFoundError, "no file vocab.json")
 
 
-def test_a_cut_download_goes_on(hub):
+def test_a_cut_download_goes_on(hub, monkeypatch):
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100_000)
     hub.faults[REPOSITORY] = Faults(cut=WEIGHTS, cut_after=1_000_000, cuts=1)
     folder = Path(*checkpoint("clap").values())
     assert (folder / WEIGHTS).stat().st_size > 1_000_000
@@ -150,6 +159,12 @@ def test_every_pickle_of_the_full_tier_has_a_registered_hash():
 
 
 def test_a_full_disk_is_seen_before_the_download(hub, monkeypatch):
-    monkeypatch.setitem(checkpoints.REGISTRY["clap"], "full", {**CLAP, "gigabytes": 1e9})
-    failure(OSError, "GB are free", "HF_HOME")
+    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1e8))
+    failure(OSError, "0.1 GB are free", "HF_HOME")
+    assert not hub.asked
+
+
+def test_a_full_memory_is_seen_before_the_download(hub, monkeypatch):
+    monkeypatch.setitem(checkpoints.REGISTRY["clap"], "full", {**CLAP, "gigabytes": 1e6})
+    failure(MemoryError, "of memory are free", "Colab")
     assert not hub.asked
