@@ -22,7 +22,7 @@ BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.y
 	--path-output $(BOOK_OUTPUT) -W -n --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help environment check-env book serve test test-fast lint format links bench clips checkpoints reader-notebooks lab clean
+.PHONY: help environment check-env book serve test test-fast lint format links bench clips checkpoints fetch-full reader-notebooks lab clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-17s %s\n", $$1, $$2}'
@@ -92,6 +92,9 @@ checkpoints: $(READY)  ## make what has changed of the mini checkpoints, hours o
 	$(PY) -m pip install --quiet --requirement recipes/requirements.txt
 	$(PY) -m pip install --quiet --no-deps --requirement recipes/requirements-nodeps.txt
 	$(PY) -m recipes
+
+fetch-full: $(READY)  ## download the published checkpoints of the full tier, all or NAMES="clap codec"; can be interrupted
+	$(PY) -m musicwords.checkpoints $(NAMES)
 
 clean:  ## delete the built book; .venv stays
 	rm -rf $(BOOK_OUTPUT)/_build

@@ -1,9 +1,11 @@
 """Which checkpoint a name stands for, in the tier that is set (``MUSICWORDS_TIER=mini`` or ``full``)."""
 
+import argparse
 import hashlib
 import importlib.util
 import json
 import os
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -29,8 +31,8 @@ def tier() -> str:
 def checkpoint(name: str) -> dict[str, str]:
     """Return the keyword arguments with which a model library loads the checkpoint ``name``.
 
-    In the mini tier they name a local folder. In the full tier they name a repository on the Hugging Face
-    hub and the revision that the book is pinned to.
+    They name a local folder, or a file in one: in the mini tier what comes with the package, in the full tier a
+    published checkpoint at the revision that the book is pinned to, which the first call downloads.
 
     Parameters
     ----------
@@ -46,24 +48,30 @@ def checkpoint(name: str) -> dict[str, str]:
     ------
     ValueError
         If the name or the tier is unknown, if the checkpoint does not exist in the tier, or if the weights are not
-        the published ones.
+        the registered ones.
     FileNotFoundError
         If the checkpoint, or a file of it, is missing.
+    OSError, MemoryError
+        If a published checkpoint cannot be downloaded, or does not fit; see ``musicwords.hub.download``.
     """
     if name not in REGISTRY:
         raise ValueError(f"no checkpoint is called {name!r}: the known ones are {', '.join(sorted(REGISTRY))}.")
     entry = REGISTRY[name]
     if tier() not in entry:
-        raise ValueError(
-            f"the checkpoint {name!r} exists only in the mini tier: no published one answers to it. "
-            "Set MUSICWORDS_TIER to mini for this notebook."
-        )
+        other = next(one for one in TIERS if one in entry)
+        raise ValueError(f"the checkpoint {name!r} exists only in the {other} tier: set MUSICWORDS_TIER to {other}.")
     source = entry[tier()]
     if "repository" in source:
-        return {entry["argument"]: source["repository"], "revision": source["revision"]}
-    folder = package_folder(source["module"]) / source["folder"] if "module" in source else SHIPPED / name
-    check_files(folder, source["sha256"])
-    return {entry["argument"]: str(folder)}
+        from musicwords.hub import download  # the mini tier does without the client of the hub
+
+        folder = download(name, source["repository"], source["revision"], source["files"], source["gigabytes"])
+    elif "module" in source:
+        folder = package_folder(source["module"]) / source["folder"]
+    else:
+        folder = SHIPPED / name
+    check_files(folder, source.get("sha256", {}))
+    only = len(source.get("files", ())) == 1
+    return {entry["argument"]: str(folder / source["files"][0] if only else folder)}
 
 
 def package_folder(module: str) -> Path:
@@ -101,3 +109,41 @@ def check_files(folder: Path, sha256: dict[str, str]) -> None:
 def file_sha256(path: Path, modified_ns: int) -> str:
     """Return the SHA-256 of a file; hashed once a process for each time of modification."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def published() -> dict[str, dict]:
+    """Return what the full tier downloads from the hub, by name."""
+    entries = {name: entry.get("full", {}) for name, entry in REGISTRY.items()}
+    return {name: full for name, full in entries.items() if "repository" in full}
+
+
+def in_cache(name: str) -> bool:
+    """Tell whether a published checkpoint has been downloaded."""
+    from musicwords.hub import cached
+
+    full = published()[name]
+    return cached(full["repository"], full["revision"], full["files"]) is not None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Download published checkpoints, and say which were not given: ``python -m musicwords.checkpoints clap codec``."""
+    parser = argparse.ArgumentParser(description="Download the checkpoints of the full tier into the cache of the hub.")
+    parser.add_argument("names", nargs="*", choices=[[], *published()], metavar="name", help="all but qwen2-audio")
+    names = parser.parse_args(arguments).names or [name for name in published() if name != "qwen2-audio"]
+    for name in names:
+        full = published()[name]
+        state = "in the cache" if in_cache(name) else f"{full['gigabytes']:.1f} GB"
+        print(f"{name:14} {full['repository']:42} {state:14} {full.get('licence', REGISTRY[name]['licence'])}")
+    os.environ["MUSICWORDS_TIER"] = "full"
+    failed = 0
+    for name in names:
+        try:
+            checkpoint(name)
+        except (OSError, ValueError, MemoryError) as error:
+            failed += 1
+            print(f"\n{name}: {error}", file=sys.stderr)
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

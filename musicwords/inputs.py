@@ -10,6 +10,7 @@ from transformers import ProcessorMixin
 from musicwords.signal import check_signal
 
 MOST_UNKNOWN = 0.5  # share of the tokens of a text
+MOST_ALIKE = 0.95  # cosine similarity of unrelated texts, on average; of working text towers it is below one half
 MOST_GUIDANCE = 100.0  # far beyond what any generator here is tuned to; sounds stay finite up to there
 
 
@@ -51,6 +52,34 @@ def check_audio(audio: Sequence[np.ndarray], processor: ProcessorMixin) -> None:
                 "at random: cut it into parts of that length, and take the mean of their embeddings.",
                 stacklevel=2,
             )
+
+
+def check_spread(embeddings: np.ndarray) -> None:
+    """Raise unless a text tower gives different embeddings for different texts.
+
+    A published port of CLAP, laion/larger_clap_music, gives nearly one and the same [1]_.
+
+    Parameters
+    ----------
+    embeddings : np.ndarray, shape (texts, dimensions)
+        Of at least two texts that have little in common.
+
+    Raises
+    ------
+    ValueError
+        If their mean cosine similarity is above 0.95.
+
+    References
+    ----------
+    .. [1] https://github.com/embeddings-benchmark/mteb/issues/5069
+    """
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    alike = (unit @ unit.T)[np.triu_indices(len(unit), k=1)].mean()
+    if not alike <= MOST_ALIKE:
+        raise ValueError(
+            f"the embeddings of {len(unit)} different texts have a mean cosine similarity of {alike:.4f}: this text "
+            "tower does not tell texts apart. Load another checkpoint."
+        )
 
 
 def check_texts(texts: Sequence[str], processor: ProcessorMixin) -> None:

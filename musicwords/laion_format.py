@@ -315,6 +315,41 @@ def load_laion(folder: str | Path) -> SmallCLAP:
     return clap
 
 
+def untrained_published(amodel: str, tokenizer: PreTrainedTokenizerBase) -> CLAP_Module:
+    """laion_clap's ``CLAP_Module`` as its authors built it, without its weights, on the CPU.
+
+    It asks no hub for "roberta-base": the sizes of that are in ``RobertaConfig``, and the tokenizer is given.
+    """
+    config = RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1, layer_norm_eps=1e-5)
+    with (
+        warnings.catch_warnings(),
+        patch.object(clap_model, "RobertaModel", SimpleNamespace(from_pretrained=lambda _: RobertaModel(config))),
+        patch.object(hook, "RobertaTokenizer", SimpleNamespace(from_pretrained=lambda _: tokenizer)),
+    ):
+        warnings.filterwarnings("ignore", "torch.meshgrid")
+        return CLAP_Module(enable_fusion=False, amodel=amodel, device="cpu").eval()
+
+
+def load_published(ckpt: str | Path, tokenizer: PreTrainedTokenizerBase, amodel: str = "HTSAT-base") -> CLAP_Module:
+    """Load a file of weights that the authors of laion_clap published, as ``CLAP_Module.load_ckpt`` does, on the CPU.
+
+    The file is a pickle, which can run code: take it from ``checkpoint("laion-clap")``, which compares its hash.
+
+    Parameters
+    ----------
+    ckpt : str or Path
+        Such as music_audioset_epoch_15_esc_90.14.pt.
+    tokenizer : PreTrainedTokenizerBase
+        That of "roberta-base", which the published CLAP of transformers has too.
+    amodel : str
+        The authors' name for the size of the audio tower.
+    """
+    clap = untrained_published(amodel, tokenizer)
+    with redirect_stdout(io.StringIO()):
+        clap.load_ckpt(ckpt, verbose=False)
+    return clap
+
+
 def import_laion(folder: str | Path) -> ClapModel:
     """Load the weights in a folder of :func:`export_laion` into transformers, such as those trained on in laion_clap.
 

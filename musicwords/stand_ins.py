@@ -16,8 +16,6 @@ import torch
 import torchmetrics  # noqa: F401  it looks for torchvision when first imported, and must find what is really there
 import transformers
 
-from musicwords.checkpoints import tier
-
 TRANSFORMS = (
     "Normalize",
     "Compose",
@@ -59,9 +57,9 @@ def xformers() -> dict[str, ModuleType]:
 def stand_ins() -> Iterator[None]:
     """Make ``import laion_clap`` and ``import audiocraft`` work inside the ``with`` block.
 
-    A stand-in takes the place of a package only if that is not installed, and leaves when the block ends. In
-    the mini tier the three tokenizers that laion_clap asks the hub for while it is imported are left empty, so
-    that it can be imported without a network.
+    A stand-in takes the place of a package only if that is not installed, and leaves when the block ends. The three
+    tokenizers that laion_clap asks the hub for while it is imported are left empty, so that it can be imported without
+    a network: ``musicwords.laion_format`` gives it the one that it uses.
     """
     missing = {}
     for name, stand_in in (("torchvision", torchvision), ("xformers", xformers)):
@@ -70,9 +68,8 @@ def stand_ins() -> Iterator[None]:
     sys.modules.update(missing)
     try:
         with ExitStack() as stack:
-            if tier() == "mini":
-                for tokenizer in ("BertTokenizer", "RobertaTokenizer", "BartTokenizer"):
-                    stack.enter_context(patch.object(getattr(transformers, tokenizer), "from_pretrained"))
+            for tokenizer in ("BertTokenizer", "RobertaTokenizer", "BartTokenizer"):
+                stack.enter_context(patch.object(getattr(transformers, tokenizer), "from_pretrained"))
             yield
     finally:
         for name in missing:

@@ -12,12 +12,6 @@ from recipes.clap.tuning import whole_curve
 from recipes.common.files import write_rows
 from recipes.common.registration import register
 
-PUBLISHED = {  # what the full tier loads under the same name
-    "repository": "laion/larger_clap_music",
-    "revision": "a0b4534a14f58e20944452dff00a22a06ce629d1",
-    "licence": "Apache-2.0",
-}
-
 
 def export(model: ClapModel, work: Path, folder: Path) -> None:
     """Write weights (float16), configuration, feature extractor, tokenizer, and the curves of the run in ``work``."""
@@ -43,4 +37,4 @@ def export(model: ClapModel, work: Path, folder: Path) -> None:
 
 
 def enter(folder: Path) -> None:
-    register("clap", "pretrained_model_name_or_path", "Apache-2.0", folder, PUBLISHED)
+    register("clap", "pretrained_model_name_or_path", "Apache-2.0", folder)

@@ -9,13 +9,6 @@ from transformers import EncodecFeatureExtractor
 from musicwords.codec import SpectralCodec
 from recipes.common.registration import register
 
-PUBLISHED = {  # what the full tier loads under the same name
-    "repository": "facebook/encodec_32khz",
-    "revision": "d0c45384f6c44db055f78200cfdcb9c1c8706727",
-    # Its own page states none. It was trained and published as a part of MusicGen, whose weights have this licence.
-    "licence": "CC-BY-NC-4.0",
-}
-
 
 def export(model: SpectralCodec, curve: Path, folder: Path) -> None:
     """Write weights (float16), configuration, feature extractor and a copy of the curve; ``model`` becomes half."""
@@ -31,4 +24,4 @@ def export(model: SpectralCodec, curve: Path, folder: Path) -> None:
 
 
 def enter(folder: Path) -> None:
-    register("codec", "pretrained_model_name_or_path", "MIT", folder, PUBLISHED)
+    register("codec", "pretrained_model_name_or_path", "MIT", folder)

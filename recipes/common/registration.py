@@ -13,8 +13,8 @@ from recipes.common.inputs import model_files
 REGISTRY = Path(__file__).parents[2] / "musicwords" / "registry.json"
 
 
-def register(name: str, argument: str, licence: str, folder: Path, full: dict | None = None) -> None:
-    """Write or replace the entry of a checkpoint.
+def register(name: str, argument: str, licence: str, folder: Path) -> None:
+    """Write or replace the entry of a mini checkpoint; what the full tier loads under its name stays.
 
     Parameters
     ----------
@@ -22,17 +22,12 @@ def register(name: str, argument: str, licence: str, folder: Path, full: dict | 
         What the checkpoint is called, the keyword by which its library takes the folder, and its licence.
     folder
         Where its files are. Cards and tables of scores beside the weights may change without a new entry.
-    full
-        The published checkpoint of the full tier: "repository" and "revision", and its "licence" where that differs.
-        None if there is none.
     """
     files = {path.relative_to(folder).as_posix(): path for path in model_files(folder)}
     hashes = {name: sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
-    entry = {"argument": argument, "licence": licence, "mini": {"sha256": hashes}}
-    if full:
-        entry["full"] = full
     registry = json.loads(REGISTRY.read_text(encoding="utf-8"))
-    registry[name] = entry
+    full = {tier: entry for tier, entry in registry.get(name, {}).items() if tier == "full"}
+    registry[name] = {"argument": argument, "licence": licence, "mini": {"sha256": hashes}} | full
     write_text(REGISTRY, json.dumps(registry, indent=2) + "\n")
 
 

@@ -8,12 +8,6 @@ import torch
 from musicwords.diffusion import TextToMusicPipeline
 from recipes.common.registration import register
 
-PUBLISHED = {  # what the full tier loads under the same name; its terms must be accepted on the hub
-    "repository": "stabilityai/stable-audio-open-1.0",
-    "revision": "f21265c1e2710b3bd2386596943f0007f55f802e",
-    "licence": "Stability AI Community License",
-}
-
 
 def export(pipeline: TextToMusicPipeline, curves: dict[str, Path], folder: Path) -> None:
     """Write all components (float16) and copies of the curves.
@@ -37,4 +31,4 @@ def export(pipeline: TextToMusicPipeline, curves: dict[str, Path], folder: Path)
 
 
 def enter(folder: Path) -> None:
-    register("diffusion", "pretrained_model_name_or_path", "MIT AND Apache-2.0", folder, PUBLISHED)
+    register("diffusion", "pretrained_model_name_or_path", "MIT AND Apache-2.0", folder)

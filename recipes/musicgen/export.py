@@ -9,11 +9,6 @@ from transformers import MusicgenForConditionalGeneration as Musicgen
 
 from recipes.common.registration import register
 
-PUBLISHED = {  # what the full tier loads under the same name
-    "repository": "facebook/musicgen-small",
-    "revision": "4c8334b02c6ec4e8664a91979669a501ec497792",
-    "licence": "CC-BY-NC-4.0",
-}
 SECONDS = 10
 GUIDANCE, TOP_K, TEMPERATURE = 10.0, 250, 1.0  # chosen by evaluate_generation.settings, on prompts of validation clips
 
@@ -53,4 +48,4 @@ def export(model: Musicgen, prompt_encoder: Path, curves: dict[str, Path], folde
 
 
 def enter(folder: Path) -> None:
-    register("musicgen", "pretrained_model_name_or_path", "MIT AND Apache-2.0", folder, PUBLISHED)
+    register("musicgen", "pretrained_model_name_or_path", "MIT AND Apache-2.0", folder)

@@ -16,14 +16,14 @@ def mini_tier(monkeypatch):
     monkeypatch.delenv("MUSICWORDS_TIER", raising=False)
 
 
-@pytest.mark.parametrize("name", checkpoints.REGISTRY)
+@pytest.mark.parametrize("name", [name for name, entry in checkpoints.REGISTRY.items() if "mini" in entry])
 def test_mini_checkpoint_is_a_local_folder(name):
     arguments = checkpoint(name)
     assert list(arguments) == [checkpoints.REGISTRY[name]["argument"]]
     assert Path(*arguments.values()).is_dir()
 
 
-@pytest.mark.parametrize("name", checkpoints.REGISTRY)
+@pytest.mark.parametrize("name", [name for name, entry in checkpoints.REGISTRY.items() if "mini" in entry])
 def test_every_weight_file_has_a_registered_hash(name):
     folder = Path(*checkpoint(name).values())
     weights = {path.relative_to(folder).as_posix() for path in folder.rglob("*.safetensors")}
@@ -32,15 +32,17 @@ def test_every_weight_file_has_a_registered_hash(name):
     assert not list(folder.rglob("*.bin")) + list(folder.rglob("*.pt")) + list(folder.rglob("*.pkl"))
 
 
-@pytest.mark.parametrize("name", [name for name, entry in checkpoints.REGISTRY.items() if "full" in entry])
-def test_full_checkpoint_is_pinned(name, monkeypatch):
+@pytest.mark.parametrize("name", checkpoints.published())
+def test_full_checkpoint_is_pinned(name):
+    full = checkpoints.published()[name]
+    assert re.fullmatch(r"[0-9a-f]{40}", full["revision"]) and full["files"] and full["gigabytes"] > 0
+
+
+@pytest.mark.parametrize("name", ["musicnn-mtt", "musicnn-msd"])
+def test_published_weights_that_are_shipped_are_those_of_both_tiers(name, monkeypatch):
+    mini = checkpoint(name)
     monkeypatch.setenv("MUSICWORDS_TIER", "full")
-    arguments = checkpoint(name)
-    if "repository" in checkpoints.REGISTRY[name]["full"]:
-        assert re.fullmatch(r"[0-9a-f]{40}", arguments["revision"])
-    else:  # the published weights are what the mini tier has
-        monkeypatch.setenv("MUSICWORDS_TIER", "mini")
-        assert arguments == checkpoint(name)
+    assert checkpoint(name) == mini
 
 
 def test_checkpoint_without_a_published_twin_is_only_in_the_mini_tier(monkeypatch):
@@ -50,6 +52,11 @@ def test_checkpoint_without_a_published_twin_is_only_in_the_mini_tier(monkeypatc
     monkeypatch.setenv("MUSICWORDS_TIER", "full")
     with pytest.raises(ValueError, match=r"'musicnn-mtt' exists only in the mini tier.*MUSICWORDS_TIER"):
         checkpoint("musicnn-mtt")
+
+
+def test_checkpoint_without_a_mini_twin_is_only_in_the_full_tier():
+    with pytest.raises(ValueError, match=r"'qwen2-audio' exists only in the full tier.*MUSICWORDS_TIER to full"):
+        checkpoint("qwen2-audio")
 
 
 def test_shipped_checkpoints_are_registered():

@@ -7,7 +7,7 @@ import pytest
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import BertTokenizer, ClapFeatureExtractor, ClapProcessor, RobertaTokenizer
 
-from musicwords.inputs import check_audio, check_guidance, check_seconds, check_texts
+from musicwords.inputs import check_audio, check_guidance, check_seconds, check_spread, check_texts
 
 RATE = 16_000
 LIMIT = 64  # tokens
@@ -162,3 +162,13 @@ def test_guidance_from_one_on_passes(scale):
 def test_other_guidance_is_refused(scale):
     with pytest.raises(ValueError, match=f"is {scale!r}, and a number from 1, which is no guidance, to 100"):
         check_guidance(scale)
+
+
+def test_a_text_tower_that_does_not_tell_texts_apart_is_refused():
+    draw = np.random.default_rng(seed=0)
+    apart = draw.normal(size=(3, 64))
+    check_spread(apart)
+    with pytest.raises(ValueError, match=r"3 different texts .* 0\.9\d+: this text"):
+        check_spread(10 + apart)
+    with pytest.raises(ValueError, match="nan"):
+        check_spread(np.full((3, 64), np.nan))

@@ -1,4 +1,4 @@
-"""Ask the Hugging Face hub for every published checkpoint, and load the smallest: ``python tests/hub.py``.
+"""Ask the Hugging Face hub for every published checkpoint, and load the smallest: ``python tests/hub/published.py``.
 
 Needs a network, and no account: of a gated repository the hub tells what is in it, and gives no file.
 """
@@ -9,18 +9,10 @@ import sys
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
-from musicwords.checkpoints import REGISTRY, checkpoint
-
-WEIGHTS = (".safetensors", ".bin", ".pt", ".ckpt")
+from musicwords.checkpoints import checkpoint, published
 
 
-def published(registry: dict = REGISTRY) -> dict[str, tuple[str, str]]:
-    """Return repository and revision of each checkpoint that the hub holds, by the name in the registry."""
-    sources = {name: entry.get("full", {}) for name, entry in registry.items()}
-    return {name: (one["repository"], one["revision"]) for name, one in sources.items() if "repository" in one}
-
-
-def problem(api: HfApi, name: str, repository: str, revision: str) -> str:
+def problem(api: HfApi, name: str, repository: str, revision: str, files: list[str]) -> str:
     """Say in a sentence what is wrong with a published checkpoint, or nothing if it is there."""
     where = f"{name}: {repository} at {revision}"
     try:
@@ -33,15 +25,16 @@ def problem(api: HfApi, name: str, repository: str, revision: str) -> str:
         return f"{where}: the hub does not answer ({error}). Try again."
     if info.sha != revision:
         return f"{where}: the hub gives {info.sha}. Pin a commit, which cannot move."
-    if not any(file.rfilename.endswith(WEIGHTS) for file in info.siblings):
-        return f"{where}: no file of weights is there. Look into the repository."
+    if missing := sorted(set(files) - {file.rfilename for file in info.siblings}):
+        return f"{where}: the hub has no file {', '.join(missing)}. Mend the list in musicwords/registry.json."
     return ""
 
 
 def main() -> int:
     api = HfApi()
-    problems = [found for name, where in published().items() if (found := problem(api, name, *where))]
-    print(*problems or ["Every repository and revision of the registry is there."], sep="\n")
+    wanted = [(name, full["repository"], full["revision"], full["files"]) for name, full in published().items()]
+    problems = [found for one in wanted if (found := problem(api, *one))]
+    print(*problems or ["Every repository, revision and file of the registry is there."], sep="\n")
     if problems:
         return 1
     from sentence_transformers import SentenceTransformer

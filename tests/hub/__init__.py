@@ -1,0 +1,1 @@
+"""The Hugging Face hub: the real one is asked by ``published``; ``stand_in`` serves what ``layouts`` makes."""
