@@ -86,7 +86,7 @@ def key_of(notebook: nbformat.NotebookNode, solutions: list[str], around: str) -
 
 
 def run_alone(
-    notebook: Path, folder: Path, package: Path, solutions: list[str] = (), tier: str = "mini"
+    notebook: Path, folder: Path, package: Path, solutions: list[str] = (), variables: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess:
     """Run a notebook in ``folder`` with nbmake, and leave its outputs there.
 
@@ -96,7 +96,7 @@ def run_alone(
     folder : existing and empty, no part of the repository
     package : folder into which ``install`` installed
     solutions : code to run after it
-    tier : in any other tier than "mini" the network is open, since the checkpoints are not on this machine
+    variables : of the environment, in place of those for the mini tier without a network
     """
     content = nbformat.read(notebook, as_version=4)
     content.cells += [nbformat.v4.new_code_cell(code) for code in solutions]
@@ -104,8 +104,7 @@ def run_alone(
     options = ["-q", "-p", "no:cacheprovider", "--nbmake", "--overwrite", f"--nbmake-timeout={LONGEST_CELL}"]
     # Two processes that compile librosa's functions into one cache at a time can spoil it.
     environment = offline(folder / "network.log", package) | ONE_THREAD | {"NUMBA_CACHE_DIR": str(folder / "numba")}
-    if tier != "mini":
-        environment |= {"PYTHONPATH": str(package), "MUSICWORDS_TIER": tier}
+    environment |= variables or {}
     command = [sys.executable, "-m", "pytest", *options, notebook.name]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
@@ -158,10 +157,12 @@ def execute(root: Path = ROOT, output: Path = BUILD / "executed", jobs: int = 2)
         return reports
     with tempfile.TemporaryDirectory() as installed:
         install(root, Path(installed))
+        # The checkpoints of the full tier are not on this machine: the network is open.
+        variables = {} if tier == "mini" else {"PYTHONPATH": installed, "MUSICWORDS_TIER": tier}
 
         def run(path: Path) -> None:
             with tempfile.TemporaryDirectory() as folder:
-                done = run_alone(root / path, Path(folder), Path(installed), solutions.get(path, []), tier)
+                done = run_alone(root / path, Path(folder), Path(installed), solutions.get(path, []), variables)
                 executed = nbformat.read(Path(folder) / path.name, as_version=4)
                 asked = Path(folder) / "network.log"
                 source = nbformat.read(root / path, as_version=4)
