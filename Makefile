@@ -22,7 +22,7 @@ BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.y
 	--path-output $(BOOK_OUTPUT) -W -n --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help environment check-env book serve test test-fast lint format links bench clips checkpoints fetch-full reader-notebooks lab clean
+.PHONY: help environment check-env book serve test test-fast lint format links bench clips checkpoints fetch-full reader-notebooks lab slides clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-17s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ reader-notebooks: book  ## write the notebooks that readers open to _build/noteb
 
 lab: reader-notebooks  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab $(BOOK_OUTPUT)/_build/notebooks/index.ipynb
+
+slides: book  ## write slides for teachers to _build/slides
+	$(BUILD) --builder=custom --custom-builder=slides
 
 test: $(READY) lint  ## run every test: package, notebooks without a network, book, pages in a browser
 	$(PY) tests/find_browser.py

@@ -40,6 +40,12 @@ MINUTES = re.compile(r"\*\*It takes\*\* about (\d+) minutes")
 FENCE = re.compile(r"^(`{3,})(?P<directive>\{)?[^\n]*\n(?P<inside>.*?)^\1$", re.MULTILINE | re.DOTALL)
 # What the book was asked to be made with; the first two make and run it.
 PACKAGES = ("torch", "torchaudio", "transformers", "laion_clap", "audiocraft", "librosa", "datasets", "matplotlib")
+# What the metadata of cells puts on slides, from the notebooks of the core path: see book/_ext/slides.py.
+SLIDE_TYPES = {"slide", "subslide", "fragment", "-", "notes", "skip"}
+NEW_SLIDE = re.compile(r"^---$", re.MULTILINE)
+SLIDES = range(12, 26)  # of a notebook
+MOST_WORDS_ON_A_SLIDE = 60  # of one cell, without formulas and numbers of a run
+LONGEST_CODE_ON_A_SLIDE = 15  # lines
 REGISTRY = re.compile(r"^:::\{registry\} (\w+)", re.MULTILINE)  # a table whose entries are cited
 IMPORT = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
 NOTATION = "book/appendices/notation.md"
@@ -253,6 +259,39 @@ def budget_problems(root: Path) -> list[str]:
         over = [f"{size[what]} {what} (at most {most})" for what, most in budget.items() if size[what] > most]
         problems += [f"{path} has {', '.join(over)}"] if over else []
     return problems + [f"paths.yml names {name}, which is no page" for name in core if name not in contents(root)]
+
+
+def slide_problems(root: Path) -> list[str]:
+    """Notebooks of the core path with too few or too many slides, and slides that are no good to project."""
+    problems = []
+    for path in (root / f"{name}.ipynb" for name in core_path(root) if name.startswith("notebooks/")):
+        texts = []  # of each slide the first, and None where a slide begins without one
+        for cell in nbformat.read(path, as_version=4).cells:
+            slideshow = cell.metadata.get("slideshow", {"slide_type": "skip"})
+            kind, parts = slideshow.get("slide_type"), NEW_SLIDE.split(slideshow.get("text", ""))
+            if kind not in SLIDE_TYPES or set(slideshow) - {"slide_type", "text", "code"}:
+                problems.append(f"{path}: the slide of {cell.id} has unknown metadata {dict(slideshow)}")
+            texts += parts if kind in ("slide", "subslide") else parts[1:]
+            words = max(len(re.findall(r"\w[\w'-]*", NOT_PROSE.sub(" ", re.sub(FORMULA, " ", part)))) for part in parts)
+            if words > MOST_WORDS_ON_A_SLIDE:
+                problems.append(f"{path}: {cell.id} puts {words} words on a slide (at most {MOST_WORDS_ON_A_SLIDE})")
+            lines = len(cell.source.splitlines())
+            if slideshow.get("code") and lines > LONGEST_CODE_ON_A_SLIDE:
+                problems.append(f"{path}: {cell.id} puts {lines} lines of code on a slide")
+        titles = [(text.strip().splitlines() or [""])[0] for text in texts]
+        if len(titles) not in SLIDES:
+            problems.append(f"{path} has {len(titles)} slides, not {SLIDES.start} to {SLIDES.stop - 1}")
+            continue
+        problems += [
+            f"{path}: a slide begins with {title!r}, not with ## and a title"
+            for title in titles[1:]
+            if title[:3] != "## "
+        ]
+        if not titles[0].startswith("# "):
+            problems.append(f"{path}: the first slide begins with {titles[0]!r}, not with # and the title")
+        if titles[-1] != "## Try it yourself":
+            problems.append(f"{path}: the last slide is {titles[-1]!r}, not ## Try it yourself")
+    return problems
 
 
 def importers(root: Path) -> dict[str, list[str]]:

@@ -11,6 +11,6 @@ for path in sorted((Path(__file__).parents[1] / "notebooks").rglob("*.ipynb")):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-        cell.metadata = {key: value for key, value in cell.metadata.items() if key in ("tags", "mystnb")}
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in ("tags", "mystnb", "slideshow")}
     notebook.metadata = {key: value for key, value in notebook.metadata.items() if key in KEPT}
     nbformat.write(notebook, path)

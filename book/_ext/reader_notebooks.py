@@ -32,6 +32,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_exercise.nodes import solution_node
 
 NAME = "notebooks"
+BUILDERS = (NAME, "slides")  # those that show cells in their own way
 SUFFIX = ".ipynb"
 SET_UP = re.compile(r'^REPOSITORY = "".*$', re.MULTILINE)
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
@@ -41,7 +42,7 @@ class KeepCaptions(SphinxPostTransform):
     """Of the outputs of a cell, keep the captions of its figures."""
 
     default_priority = 3  # before MyST-NB chooses what to show of an output, at 4
-    builders = (NAME,)
+    builders = BUILDERS
 
     def run(self, **kwargs) -> None:
         """Change the cells of one page."""
@@ -203,7 +204,7 @@ class ReaderNotebooks(Builder):
 
 def remove_styles(app: Sphinx, error: Exception | None) -> None:
     """Take away the style sheet that sphinx-exercise adds to every build."""
-    if error is None and app.builder.name == NAME:
+    if error is None and app.builder.name in BUILDERS:
         shutil.rmtree(Path(app.outdir) / "_static", ignore_errors=True)
 
 

@@ -18,6 +18,7 @@ RULES = [
     source.notebook_problems,
     source.lesson_problems,
     source.budget_problems,
+    source.slide_problems,
     source.package_problems,
     source.notation_problems,
     source.registry_problems,
@@ -58,6 +59,13 @@ def edit_notebook(root: Path, change) -> None:
     path = next((root / "notebooks").rglob("*.ipynb"))
     notebook = nbformat.read(path, as_version=4)
     change(notebook)
+    nbformat.write(notebook, path)
+
+
+def edit_slide(root: Path, change) -> None:
+    path = root / f"{source.core_path(root)[0]}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    change([cell.metadata["slideshow"] for cell in notebook.cells if "slideshow" in cell.metadata])
     nbformat.write(notebook, path)
 
 
@@ -215,6 +223,41 @@ BREAKS = {
         source.notation_problems,
         lambda root: edit(root, source.NOTATION, "[codecs]:", "[codec]:"),
         "no address for [codecs]",
+    ),
+    "slide of an unknown type": (
+        source.slide_problems,
+        lambda root: edit_slide(root, lambda slides: slides[3].update(slide_type="slid")),
+        "has unknown metadata {'slide_type': 'slid'",
+    ),
+    "slide without a title": (
+        source.slide_problems,
+        lambda root: edit_slide(root, lambda slides: slides[0].update(text="# A\n\n---\n\nText.")),
+        "a slide begins with 'Text.', not with ## and a title",
+    ),
+    "deck without a title": (
+        source.slide_problems,
+        lambda root: edit_slide(root, lambda slides: slides[0].update(text="## A")),
+        "the first slide begins with '## A'",
+    ),
+    "slide with too many words": (
+        source.slide_problems,
+        lambda root: edit_slide(root, lambda slides: slides[0].update(text="# A\n\n" + 60 * "word ")),
+        "puts 61 words on a slide (at most 60)",
+    ),
+    "deck that ends without an exercise": (
+        source.slide_problems,
+        lambda root: edit_slide(root, lambda slides: slides[-1].update(text="## The end")),
+        "the last slide is '## The end'",
+    ),
+    "deck of too many slides": (
+        source.slide_problems,
+        lambda root: edit_slide(root, lambda slides: slides[0].update(text="# A" + 20 * "\n\n---\n\n## B")),
+        "slides, not 12 to 25",
+    ),
+    "slide with too much code": (
+        source.slide_problems,
+        lambda root: edit_slide(root, lambda slides: [one.update(code=True) for one in slides]),
+        "lines of code on a slide",
     ),
     "another set-up cell": (
         source.notebook_problems,
