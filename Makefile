@@ -18,11 +18,12 @@ READY := $(VENV)/ready
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder --durations 20
 HTML := $(BOOK_OUTPUT)/_build/html
+PDF := $(BOOK_OUTPUT)/_build/connecting_music_audio_and_natural_language.pdf
 BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.yml \
 	--path-output $(BOOK_OUTPUT) -W -n --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help environment check-env book serve test test-fast lint format links bench clips checkpoints fetch-full reader-notebooks lab slides clean
+.PHONY: help environment check-env book serve test test-fast lint format links bench clips checkpoints fetch-full reader-notebooks lab slides pdf bundle clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-17s %s\n", $$1, $$2}'
@@ -63,6 +64,13 @@ lab: reader-notebooks  ## open the notebooks in JupyterLab
 
 slides: book  ## write slides for teachers to _build/slides
 	$(BUILD) --builder=custom --custom-builder=slides
+
+pdf: book  ## print the book as one PDF (needs Chromium, and fonts with Chinese and Korean characters)
+	$(PY) tests/find_browser.py
+	PYTHONPATH=tests $(PY) book/offline/pdf.py $(HTML) $(PDF)
+
+bundle: pdf reader-notebooks  ## pack pages, PDF and notebooks into one file for readers without a network
+	PYTHONPATH=tests $(PY) book/offline/bundle.py $(BOOK_OUTPUT)/_build
 
 test: $(READY) lint  ## run every test: package, notebooks without a network, book, pages in a browser
 	$(PY) tests/find_browser.py
