@@ -151,7 +151,13 @@ def outline(path: Path) -> list[tuple[int, str]]:
 
 
 def test_title_page_says_what_this_is(texts):
-    for words in ("Connecting Music Audio and Natural Language", "The contributors", "CC BY 4.0", "ISMIR 2024", "Commit "):
+    for words in (
+        "Connecting Music Audio and Natural Language",
+        "The contributors",
+        "CC BY 4.0",
+        "ISMIR 2024",
+        "Commit ",
+    ):
         assert words in texts[0]
 
 
@@ -229,7 +235,9 @@ def test_folded_code_is_left_out_and_its_place_is_marked(texts):
 
 def test_solutions_and_answers_come_after_the_page(texts):
     text = " ".join(texts)
-    places = [text.index(words) for words in ("Do it.", "A. The choice", "Solutions", "It was done.", "Right. The reason.")]
+    places = [
+        text.index(words) for words in ("Do it.", "A. The choice", "Solutions", "It was done.", "Right. The reason.")
+    ]
     assert places == sorted(places)
     assert "1A. Right. The reason." in text and "1B. Wrong. Not so." in text
     assert re.search(r"Exercise 1.{0,3}Solution: p.\s4", text)
