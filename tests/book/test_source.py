@@ -246,7 +246,7 @@ BREAKS = {
     ),
     "deck that ends without an exercise": (
         source.slide_problems,
-        lambda root: edit_slide(root, lambda slides: slides[-1].update(text="## The end")),
+        lambda root: edit_slide(root, lambda slides: slides[-1].update(text="A\n\n---\n\n## The end")),
         "the last slide is '## The end'",
     ),
     "deck of too many slides": (

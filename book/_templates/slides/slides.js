@@ -14,7 +14,3 @@ Reveal.initialize({
 
 // A player that was clicked would keep the arrow keys to itself.
 document.addEventListener("play", (event) => event.target.blur(), true);
-
-Reveal.on("slidechanged", () => {
-  for (const player of document.querySelectorAll("audio")) player.pause();
-});
