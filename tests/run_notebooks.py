@@ -17,6 +17,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 
 import nbformat
 from jupyter_cache import get_cache
@@ -25,6 +26,7 @@ from source import page_solutions
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "_build"
+COMPILED = "numba"  # folder of what Numba compiled, most of it librosa's
 LONGEST_CELL = 600  # seconds before a cell counts as stuck
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
 
@@ -93,7 +95,7 @@ def run_alone(
     Parameters
     ----------
     notebook : file to run a copy of
-    folder : existing and empty, no part of the repository
+    folder : existing, no part of the repository, empty but for what Numba compiled before
     package : folder into which ``install`` installed
     solutions : code to run after it
     variables : of the environment, in place of those for the mini tier without a network
@@ -102,8 +104,7 @@ def run_alone(
     content.cells += [nbformat.v4.new_code_cell(code) for code in solutions]
     nbformat.write(content, folder / notebook.name)
     options = ["-q", "-p", "no:cacheprovider", "--nbmake", "--overwrite", f"--nbmake-timeout={LONGEST_CELL}"]
-    # Two processes that compile librosa's functions into one cache at a time can spoil it.
-    environment = offline(folder / "network.log", package) | ONE_THREAD | {"NUMBA_CACHE_DIR": str(folder / "numba")}
+    environment = offline(folder / "network.log", package) | ONE_THREAD | {"NUMBA_CACHE_DIR": str(folder / COMPILED)}
     environment |= variables or {}
     command = [sys.executable, "-m", "pytest", *options, notebook.name]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
@@ -155,6 +156,9 @@ def execute(root: Path = ROOT, output: Path = BUILD / "executed", jobs: int = 2)
         todo += [path] if reports[path] is not report else []
     if not todo:
         return reports
+    # What Numba compiled for one notebook serves the next. Each has a copy: two that write into one spoil it.
+    compiled, copying = output.parent / COMPILED, Lock()
+    compiled.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as installed:
         install(root, Path(installed))
         # The checkpoints of the full tier are not on this machine: the network is open.
@@ -162,8 +166,12 @@ def execute(root: Path = ROOT, output: Path = BUILD / "executed", jobs: int = 2)
 
         def run(path: Path) -> None:
             with tempfile.TemporaryDirectory() as folder:
+                with copying:
+                    shutil.copytree(compiled, Path(folder) / COMPILED)
                 done = run_alone(root / path, Path(folder), Path(installed), solutions.get(path, []), variables)
                 executed = nbformat.read(Path(folder) / path.name, as_version=4)
+                with copying:
+                    shutil.copytree(Path(folder) / COMPILED, compiled, dirs_exist_ok=True)
                 asked = Path(folder) / "network.log"
                 source = nbformat.read(root / path, as_version=4)
                 reports[path] |= {
