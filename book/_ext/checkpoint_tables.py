@@ -36,7 +36,15 @@ PACKAGE = Path("musicwords")
 CHECKPOINTS = PACKAGE / "data" / "checkpoints"
 SHOWN = 8  # digits of a hash
 TRAININGS = {"Model": 14, "Trained on": 34, "Command": 22, "Hours": 8, "License": 12, "Hash": 10}
-FOLLOWED = {"Clip": 16, "Described as": 34, "Found": 12, "Its sentence as a prompt, heard in": 38}
+FOLLOWED = {
+    "Clip": 24,
+    "True statements": 14,
+    "Place": 12,
+    "Fact": 14,
+    "Real clip": 12,
+    "MusicGen": 12,
+    "Diffusion": 12,
+}
 PUBLISHED = {"Published": 30, "Value": 10, "Ours, of the nearest kind": 26, "Why this is no comparison": 34}
 
 
@@ -143,27 +151,18 @@ def published_rows(root: Path, task: str) -> list[list[str]]:
     return rows
 
 
-def heard(found: dict, source: str) -> str:
-    """Return how often the probe hears each fact that a sentence states, in some sounds."""
-    names = {"percussion": "drums", "tempo_class": "tempo"}
-    facts = {
-        names.get(k, v if k == "family" else k): v2
-        for (k, v), v2 in zip(found["stated"].items(), found["made"][source]["probe"].values(), strict=True)
-    }
-    return ", ".join(f"{fact} {sum(right)} of {len(right)}" for fact, right in facts.items())
-
-
 def followed_rows(root: Path) -> list[list[str]]:
-    """Return the rows of the table of clips that were followed, in Markdown."""
-    made = json.loads((root / DATA / "followed.json").read_text(encoding="utf-8"))
+    """Return a row for each fact that the sentence of a followed clip states, in Markdown; not those of the first."""
+    _, *others = json.loads((root / DATA / "followed.json").read_text(encoding="utf-8"))["followed"]
     rows = []
-    for found in made["followed"]:
+    for found in others:
         true, said = found["caption_true"]
-        judged = "; ".join(f"{source}: {heard(found, source)}" for source in found["made"])
-        described = f"{found['caption']} ({true} of {said} statements are true)"
-        places = found["places"]
-        found_at = f"place {places['by the sentence']} of {found['clips']}; by the caption {places['by the captioner']}"
-        rows.append([f"{found['title']}: {found['known']}", described, found_at, f"*{found['prompt']}* {judged}"])
+        beginning = [found["title"], f"{true} of {said}", f"{found['places']['by the sentence']} of {found['clips']}"]
+        for name, value in found["stated"].items():
+            fact = {True: "drums", False: "no drums"}.get(value, value)
+            heard = [made["probe"][name] for made in found["made"].values()]
+            rows.append([*beginning, fact, *(f"{sum(right)} of {len(right)}" for right in heard)])
+            beginning = ["", "", ""]
     return rows
 
 

@@ -1,7 +1,9 @@
 """The pages of the conclusion show what their scripts and files hold. Final place: tests/book/test_conclusion.py"""
 
+import ast
 import json
 import re
+import sys
 
 import nbformat
 import pytest
@@ -11,6 +13,9 @@ from run_notebooks import ROOT
 from test_language_figures import load_script
 
 from musicwords.checkpoints import REGISTRY
+
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+from checkpoint_tables import FOLLOWED, followed_rows
 
 DATA, IMAGES, PAGES = (ROOT / "book" / name for name in ("data", "img", "conclusion"))
 PARTS = {"description", "retrieval", "generation", "evaluation", "rights"}
@@ -66,3 +71,19 @@ def test_one_clip_is_followed_through_each_main_part_and_back():
     sources = {page.relative_to(ROOT.resolve()).as_posix(): source_of(page) for page in pages}
     assert [page for page, text in sources.items() if name not in text] == [], f"these do not use {name}"
     assert [page for page, text in sources.items() if f"conclusion/{wrap_up.name}" not in text] == [], "no way back"
+
+
+def test_followed_clips_state_what_the_notebook_of_metrics_says():
+    """In generation_metrics.ipynb the same sentences are prompts, and the same probe judges them."""
+    followed = json.loads((DATA / "followed.json").read_text(encoding="utf-8"))["followed"]
+    code = source_of(ROOT / "notebooks" / "generation" / "generation_metrics.ipynb")
+    stated = ast.literal_eval(re.search(r"^STATED = (\{.*?^\})", code, re.MULTILINE | re.DOTALL)[1])
+    assert len(followed) == 4
+    assert {one["clip"]: one["stated"] for one in followed} == {one["clip"]: stated[one["clip"]] for one in followed}
+
+
+def test_followed_clips_are_told_fact_by_fact():
+    rows = followed_rows(ROOT)
+    assert len(rows) == 6 and {len(row) for row in rows} == {len(FOLLOWED)}
+    assert [row[0] != "" for row in rows] == [True, False] * 3
+    assert all(re.fullmatch(r"\d of \d", cell) for row in rows for cell in row[4:])
