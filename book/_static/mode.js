@@ -3,3 +3,13 @@
 const root = document.documentElement.dataset;
 root.mode ||= "auto";
 if (root.mode === "auto") root.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+
+// Paper is white: the pale letters of the dark would hardly be seen there.
+let onScreen;
+addEventListener("beforeprint", () => {
+  onScreen = root.theme;
+  root.theme = "light";
+});
+addEventListener("afterprint", () => {
+  root.theme = onScreen;
+});

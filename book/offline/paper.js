@@ -82,7 +82,7 @@ function contents(chapters) {
   };
   const lines = chapters.flatMap(({ name, part, title }) =>
     part ? [line(`${name}:part`, part, "paper-part"), line(name, title, "")] : [line(name, title, "")]);
-  return make("nav", { class: "paper-contents" }, make("h1", {}, "Contents"), ...lines);
+  return make("nav", { class: "paper-contents" }, make("h1", { "data-words": "Contents" }, "Contents"), ...lines);
 }
 
 // A chapter, after the name of the part that it opens. In the outline parts stand above chapters, and the front page
@@ -90,10 +90,11 @@ function contents(chapters) {
 function body({ name, part, article }, place) {
   for (const title of all(article, "h1, h2, h3, h4, h5")) {
     const level = Number(title.localName[1]) + (place ? 1 : 0);
-    title.replaceWith(make(`h${level}`, { class: `paper-${title.localName}` }, ...title.childNodes));
+    const attributes = { class: `paper-${title.localName}`, "data-words": words(title) }; // before formulas are set
+    title.replaceWith(make(`h${level}`, attributes, ...title.childNodes));
   }
   const chapter = make("div", { class: "bd-article", id: name }, ...article.childNodes);
-  const opening = part ? [make("h1", { class: "paper-part", id: `${name}:part` }, part)] : [];
+  const opening = part ? [make("h1", { class: "paper-part", id: `${name}:part`, "data-words": part }, part)] : [];
   return make("div", { class: "bd-content paper-chapter", style: `page: chapter${place}` }, ...opening, chapter);
 }
 
@@ -240,6 +241,12 @@ function missing() {
   const box = drawn("\u{10fffe}");
   const shown = new Set(document.body.textContent.replace(/[\s\p{Cc}\p{Cf}\p{M}]/gu, ""));
   return [...shown].filter((character) => drawn(character) === box);
+}
+
+// The titles of the outline, in their order: in the PDF those that are broken into lines lack a space.
+function titles() {
+  return all(document, ":is(.paper-contents, .paper-chapter) :is(h1, h2, h3, h4, h5, h6)").map((title) =>
+    title.dataset.words);
 }
 
 function writeNumbers(pages) {

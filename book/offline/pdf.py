@@ -7,7 +7,7 @@ heading stands; each pass writes what the last one found into the contents and t
 import argparse
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pikepdf
@@ -105,12 +105,29 @@ def make_pdf(pages: Path, target: Path, contents: Path = CONTENTS) -> None:
         if wide := page.evaluate("fit()"):
             raise RuntimeError("wider than the paper:\n" + "\n".join(wide))
         print_numbered(page, target)
-    finish(target)
+        titles = page.evaluate("titles()")
+    finish(target, titles)
 
 
-def finish(path: Path) -> None:
-    """Say in the PDF what it is, and not when it was printed and by what; and pack it, to half its size."""
+def entries(items: list[pikepdf.OutlineItem]) -> Iterator[pikepdf.OutlineItem]:
+    """Yield the entries of an outline, from top to bottom."""
+    for item in items:
+        yield item
+        yield from entries(item.children)
+
+
+def finish(path: Path, titles: list[str]) -> None:
+    """Say in the PDF what it is, and not when it was printed and by what; and pack it, to half its size.
+
+    Parameters
+    ----------
+    path : the PDF
+    titles : of the entries of its outline
+    """
     with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        with pdf.open_outline() as outline:
+            for item, title in zip(list(entries(outline.root)), titles, strict=True):
+                item.title = title
         pdf.trailer.Info = pdf.make_indirect(pikepdf.Dictionary(Title=TITLE, Author=AUTHOR))
         pdf.Root.PageMode = pikepdf.Name.UseOutlines
         pdf.Root.ViewerPreferences = pikepdf.Dictionary(DisplayDocTitle=True)
