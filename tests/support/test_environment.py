@@ -74,6 +74,7 @@ NOT_IMPORTED = {
     "pytest-xdist": "a plugin of pytest",
     "ruff": "a command",
     "setuptools": "builds the wheel",
+    "sphinx-revealjs": "the scripts inside are copied",
     "sphinxext-opengraph": "an extension of the book, named in its configuration",
 }
 
