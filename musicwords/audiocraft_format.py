@@ -48,6 +48,7 @@ with stand_ins():
     import audiocraft
     from audiocraft.models import HFEncodecCompressionModel, MusicGen, builders, loaders
     from audiocraft.modules.conditioners import ConditioningProvider, TextConditioner
+    from audiocraft.utils.autocast import TorchAutocast
 
 LANGUAGE_MODEL, CODEC = "state_dict.bin", "compression_state_dict.bin"
 CONDITIONER = "condition_provider.conditioners.description"
@@ -93,18 +94,23 @@ class PromptConditioner(TextConditioner):
 
     def forward(self, tokenized: tuple[BatchEncoding, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """States, shape (prompts, tokens, output_dim), zero where the mask, shape (prompts, tokens), is zero."""
-        inputs, prompted = tokenized
+        device = self.output_proj.weight.device
+        inputs, prompted = tokenized[0].to(device), tokenized[1].to(device)
         mask = inputs["attention_mask"] * prompted
         states = self.output_proj(self.text_encoder(**inputs).last_hidden_state)
         return states * mask[..., None], mask
 
 
 class ShortMusicGen(MusicGen):
-    """audiocraft's ``MusicGen``, also for models of less than 18 seconds.
+    """audiocraft's ``MusicGen``, also for models of less than 18 seconds, and in float32 on a GPU as on a CPU.
 
     Music longer than ``max_duration`` is made in strides of ``extend_stride`` seconds. audiocraft's default, 18, is
     three fifths of the 30 seconds of its models; here it is three fifths of ``max_duration``.
     """
+
+    def __init__(self, *arguments, **settings):
+        super().__init__(*arguments, **settings)
+        self.autocast = TorchAutocast(enabled=False)
 
     def set_generation_params(self, *arguments, **settings) -> None:
         super().set_generation_params(*arguments, **{"extend_stride": 0.6 * self.max_duration, **settings})
@@ -216,8 +222,8 @@ def export_audiocraft(
     tokenizer.save_pretrained(folder)
 
 
-def load_audiocraft(folder: str | Path) -> MusicGen:
-    """Load what :func:`export_audiocraft` wrote, on the CPU.
+def load_audiocraft(folder: str | Path, device: str = "cpu") -> MusicGen:
+    """Load what :func:`export_audiocraft` wrote, and move it to a device.
 
     >>> model = load_audiocraft(folder)  # doctest: +SKIP
     >>> model.set_generation_params(duration=5, top_k=100, cfg_coef=3)  # doctest: +SKIP
@@ -250,7 +256,7 @@ def load_audiocraft(folder: str | Path) -> MusicGen:
         ) from error
     for layer in language_model.transformer.layers:
         layer.cross_attention.register_forward_pre_hook(leave_out_padding, with_kwargs=True)
-    model = ShortMusicGen(str(folder), HFEncodecCompressionModel(codec), language_model)
+    model = ShortMusicGen(str(folder), HFEncodecCompressionModel(codec.to(device)), language_model.to(device))
     model.set_generation_params(duration=model.max_duration)
     return model
 

@@ -28,6 +28,20 @@ def tier() -> str:
     return name
 
 
+def device() -> str:
+    """Return where the models of a notebook compute, as torch names it.
+
+    In the mini tier "cpu", where the numbers of the book come from. In the full tier "cuda" if torch finds such a GPU.
+    The environment variable ``MUSICWORDS_DEVICE`` names another one, such as "mps" or "cuda:1".
+    """
+    found = "cpu"
+    if tier() == "full":
+        import torch  # what the mini tier is asked needs none
+
+        found = "cuda" if torch.cuda.is_available() else "cpu"
+    return os.environ.get("MUSICWORDS_DEVICE", found)
+
+
 def checkpoint(name: str) -> dict[str, str]:
     """Return the keyword arguments with which a model library loads the checkpoint ``name``.
 

@@ -115,17 +115,18 @@ def check_texts(texts: Sequence[str], processor: ProcessorMixin) -> None:
     tokenizer = processor.tokenizer
     limit = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
     for text, tokens in zip(texts, tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"], strict=True):
-        if not text.strip() or not tokens:
+        words = [token for token in tokens if tokenizer.decode([token]).strip()]  # T5 has a token for a space
+        if not words:
             raise ValueError(f"the text {text!r} is blank: write what is to be heard.")
         shown = text if len(text) <= 60 else f"{text[:60]} ..."
-        unknown = tokens.count(tokenizer.unk_token_id)
-        if unknown > MOST_UNKNOWN * len(tokens):
+        unknown = words.count(tokenizer.unk_token_id)
+        if unknown > MOST_UNKNOWN * len(words):
             raise ValueError(
-                f"{unknown} of {len(tokens)} tokens of the text {shown!r} are unknown: this model does not read its "
+                f"{unknown} of {len(words)} tokens of the text {shown!r} are unknown: this model does not read its "
                 "language. Write it in English, or in another language that the model's card names."
             )
         if unknown:
-            warnings.warn(f"{unknown} of {len(tokens)} tokens of the text {shown!r} are unknown.", stacklevel=2)
+            warnings.warn(f"{unknown} of {len(words)} tokens of the text {shown!r} are unknown.", stacklevel=2)
         if len(tokens) > limit:
             warnings.warn(
                 f"the last {len(tokens) - limit} of {len(tokens)} tokens of the text {shown!r} are cut off: the model "
@@ -145,7 +146,7 @@ def check_seconds(seconds: float, longest: float) -> None:
     seconds : float
         Length of the music.
     longest : float
-        What the model has places for, in seconds.
+        The clips of its training, in seconds.
 
     Raises
     ------

@@ -59,6 +59,18 @@ def test_checkpoint_without_a_mini_twin_is_only_in_the_full_tier():
         checkpoint("qwen2-audio")
 
 
+def test_models_compute_on_a_gpu_in_the_full_tier_alone(monkeypatch):
+    monkeypatch.delenv("MUSICWORDS_DEVICE", raising=False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert checkpoints.device() == "cpu"
+    monkeypatch.setenv("MUSICWORDS_TIER", "full")
+    assert checkpoints.device() == "cuda"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert checkpoints.device() == "cpu"
+    monkeypatch.setenv("MUSICWORDS_DEVICE", "mps")
+    assert checkpoints.device() == "mps"
+
+
 def test_shipped_checkpoints_are_registered():
     shipped = {path.name for path in checkpoints.SHIPPED.iterdir()}
     assert shipped <= set(checkpoints.REGISTRY)

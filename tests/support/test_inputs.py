@@ -1,11 +1,13 @@
 """What a model cannot make sense of is refused with a reason, before the model's library accepts it in silence."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hub.layouts import t5_tokenizer
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import BertTokenizer, ClapFeatureExtractor, ClapProcessor, RobertaTokenizer
+from transformers import AutoTokenizer, BertTokenizer, ClapFeatureExtractor, ClapProcessor, RobertaTokenizer
 
 from musicwords.inputs import check_audio, check_guidance, check_seconds, check_spread, check_texts
 
@@ -112,6 +114,16 @@ def test_markup_is_a_text(byte_clap):
 def test_text_in_another_language_is_refused(clap, text):
     with pytest.raises(ValueError, match=f"of the text {text!r} are unknown: this model does not read its language"):
         check_texts([GOOD[0], text], clap)
+
+
+def test_text_in_another_language_is_refused_where_spaces_are_tokens(tmp_path):
+    """T5 reads a text without spaces as a space and one unknown token: by count, half of it is known."""
+    t5_tokenizer(tmp_path)
+    t5 = SimpleNamespace(tokenizer=AutoTokenizer.from_pretrained(tmp_path))
+    assert len(t5.tokenizer("安静的钢琴曲", add_special_tokens=False)["input_ids"]) == 2
+    check_texts(["a calm guitar"], t5)
+    with pytest.raises(ValueError, match="1 of 1 tokens of the text '安静的钢琴曲' are unknown"):
+        check_texts(["安静的钢琴曲"], t5)
 
 
 def test_unknown_word_is_warned_of(clap):
