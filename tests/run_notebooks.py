@@ -88,7 +88,12 @@ def key_of(notebook: nbformat.NotebookNode, solutions: list[str], around: str) -
 
 
 def run_alone(
-    notebook: Path, folder: Path, package: Path, solutions: list[str] = (), variables: dict[str, str] | None = None
+    notebook: Path,
+    folder: Path,
+    package: Path,
+    solutions: list[str] = (),
+    variables: dict[str, str] | None = None,
+    before: list[str] = (),
 ) -> subprocess.CompletedProcess:
     """Run a notebook in ``folder`` with nbmake, and leave its outputs there.
 
@@ -99,8 +104,10 @@ def run_alone(
     package : folder into which ``install`` installed
     solutions : code to run after it
     variables : of the environment, in place of those for the mini tier without a network
+    before : code to run before it
     """
     content = nbformat.read(notebook, as_version=4)
+    content.cells = [nbformat.v4.new_code_cell(code) for code in before] + content.cells
     content.cells += [nbformat.v4.new_code_cell(code) for code in solutions]
     nbformat.write(content, folder / notebook.name)
     options = ["-q", "-p", "no:cacheprovider", "--nbmake", "--overwrite", f"--nbmake-timeout={LONGEST_CELL}"]

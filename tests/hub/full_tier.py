@@ -1,11 +1,14 @@
 """Run notebooks in the full tier, against the stand-in of the hub: ``python tests/hub/full_tier.py notebooks/...``.
 
+With ``--gpu`` the models are on a pretended GPU.
+
 The weights are random, so that no number means anything: what is tested is that every cell runs with classes, shapes,
 sample rates and settings of the published checkpoints, and that only the pinned files are asked for.
 """
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -15,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from run_notebooks import ROOT, install, notebooks, run_alone
 
+from hub import pretended_gpu
 from hub.layouts import make
 from hub.stand_in import stand_in
 from musicwords.checkpoints import file_sha256, published
@@ -43,7 +47,9 @@ def main() -> int:
     parser.add_argument(
         "notebooks", nargs="*", type=Path, help="all that load a published checkpoint, if none is named"
     )
-    paths = parser.parse_args().notebooks or [ROOT / path for path in notebooks() if wanted(ROOT / path)]
+    parser.add_argument("--gpu", action="store_true", help="put the models on a pretended GPU")
+    options = parser.parse_args()
+    paths = options.notebooks or [ROOT / path for path in notebooks() if wanted(ROOT / path)]
     names = sorted({name for path in paths for name in wanted(path)})
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -54,11 +60,16 @@ def main() -> int:
         revisions = {full["repository"]: full["revision"] for full in published().values()}
         with stand_in(repositories, revisions) as hub:
             variables = {"MUSICWORDS_TIER": "full", "HF_ENDPOINT": hub.address, "HF_HOME": str(work / "cache")}
+            before = []
+            if options.gpu:
+                variables["MUSICWORDS_DEVICE"] = pretended_gpu.DEVICE.type
+                before = ["import pretended_gpu\npretended_gpu.start()"]
             for path in paths:
                 own = work / path.stem
                 own.mkdir()
+                shutil.copy(pretended_gpu.__file__, own)
                 begin = time.monotonic()
-                done = run_alone(path, own, work / "package", variables=variables)
+                done = run_alone(path, own, work / "package", variables=variables, before=before)
                 passed = done.returncode == 0 and not (own / "network.log").exists()
                 print(
                     f"{path.stem:24} {'passed' if passed else 'FAILED'} {time.monotonic() - begin:6.0f} s", flush=True

@@ -114,7 +114,10 @@ def clap(folder: Path) -> None:
     text = {"vocab_size": tokens, "num_hidden_layers": 1, "hidden_size": 32, "intermediate_size": 64}
     text |= {"num_attention_heads": 2, "model_type": "clap_text_model"}
     config = {"audio_config": audio, "text_config": text, "projection_dim": 512, "projection_hidden_act": "relu"}
-    state = ClapModel(ClapConfig(**config)).state_dict()
+    model = ClapModel(ClapConfig(**config))
+    for weight in model.text_model.parameters():  # larger, so that texts get different embeddings
+        weight.data = weight.data if weight.dim() == 1 else 0.5 * torch.randn(weight.shape)
+    state = model.state_dict()
     buffers = {"text_model.embeddings.position_ids": torch.arange(514)[None]}  # saved by older releases
     torch.save(state | buffers, folder / "pytorch_model.bin")
     write(folder / "config.json", config | {"architectures": ["ClapModel"], "model_type": "clap"})

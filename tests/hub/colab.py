@@ -1,0 +1,85 @@
+"""Run notebooks as Colab does: ``python tests/hub/colab.py notebooks/retrieval/zero_shot.ipynb``.
+
+A fresh environment has its own PyTorch and NumPy, as Colab has, a package that is called google.colab, and nothing of
+the book. Each notebook lies alone in an empty folder, knows the address of the repository, and installs the rest by its
+first cell. What was there before has to stay as it was.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import nbformat
+from run_notebooks import ROOT, notebooks
+
+# Other releases than those of requirements.txt, where the ranges of pyproject.toml allow it. Colab's own were not seen.
+BEFORE = ("torch", "torchaudio", "numpy==2.0.2", "pandas==2.2.2", "matplotlib==3.10.0", "scikit-learn==1.6.1")
+RUNS = ("ipykernel", "nbclient")
+
+
+def pip(python: Path, *arguments: str) -> str:
+    command = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def versions(python: Path) -> dict[str, str]:
+    return dict(line.split("==") for line in pip(python, "freeze", "--all").splitlines() if "==" in line)
+
+
+def megabytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def with_address(notebook: Path, repository: Path) -> nbformat.NotebookNode:
+    """Return a notebook whose set-up cells know where the repository is, and print their time."""
+    content = nbformat.read(notebook, as_version=4)
+    for cell in content.cells:
+        if "colab" in cell.metadata.get("tags", []):
+            cell.source = cell.source.replace('REPOSITORY = ""', f'REPOSITORY = "{repository.as_uri()}"')
+    return content
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("notebooks", nargs="*", type=Path, help="all, if none is named")
+    paths = parser.parse_args().notebooks or [ROOT / path for path in notebooks()]
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        environment = Path(folder) / "environment"
+        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+        python = environment / "bin" / "python"
+        pip(python, "install", *BEFORE, *RUNS)
+        packages = next((environment / "lib").glob("python*/site-packages"))
+        (packages / "google" / "colab").mkdir(parents=True)
+        (packages / "google" / "colab" / "__init__.py").touch()
+        (packages / "in_colab.pth").write_text("import google.colab\n")  # there before the first cell, as in Colab
+        before, size = versions(python), megabytes(packages)
+        for path in paths:
+            own = Path(folder) / path.stem
+            own.mkdir()
+            nbformat.write(with_address(path, ROOT), own / path.name)
+            begin = time.monotonic()
+            command = [str(python), "-m", "jupyter", "execute", "--inplace", path.name]
+            done = subprocess.run(command, cwd=own, capture_output=True, text=True)
+            moved = {name: found for name, found in versions(python).items() if before.get(name, found) != found}
+            passed = done.returncode == 0 and not moved
+            seconds, added = time.monotonic() - begin, megabytes(packages) - size
+            print(
+                f"{path.stem:24} {'passed' if passed else 'FAILED'} {seconds:6.0f} s, {added:.0f} MB installed",
+                flush=True,
+            )
+            if moved:
+                print(f"  other releases than before: {moved}", flush=True)
+            if not passed:
+                failed += 1
+                print(done.stderr[-3000:], flush=True)
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
