@@ -63,7 +63,7 @@ def main() -> int:
             before = []
             if options.gpu:
                 variables["MUSICWORDS_DEVICE"] = pretended_gpu.DEVICE.type
-                before = ["import pretended_gpu\npretended_gpu.start()"]
+                before = ["import pretended_gpu\ngpu = pretended_gpu.pretended_gpu()\ngpu.__enter__()"]
             for path in paths:
                 own = work / path.stem
                 own.mkdir()

@@ -5,6 +5,9 @@ and results are, and no number changes. It is called "lazy", a device that PyTor
 What it does not pretend: its own random numbers, half precision, and operations that a GPU lacks.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -120,8 +123,11 @@ class Constructors(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def start() -> None:
-    """Let this thread have the pretended GPU until it ends."""
-    torch.__future__.set_swap_module_params_on_conversion(True)
-    Operations().__enter__()
-    Constructors().__enter__()
+@contextmanager
+def pretended_gpu() -> Iterator[str]:
+    """Let this thread have the pretended GPU inside of the ``with`` block, and return its name."""
+    swaps = torch.__future__.get_swap_module_params_on_conversion()
+    torch.__future__.set_swap_module_params_on_conversion(True)  # a module cannot write what is wrapped into its own
+    with Operations(), Constructors():
+        yield DEVICE.type
+    torch.__future__.set_swap_module_params_on_conversion(swaps)

@@ -1,0 +1,91 @@
+"""The pretended GPU refuses what a GPU refuses, and computes what the processor computes."""
+
+import numpy as np
+import pytest
+import torch
+from hub.pretended_gpu import pretended_gpu
+from torch import nn
+from torch.nn import functional as F
+
+
+@pytest.fixture
+def device():
+    with pretended_gpu() as name:
+        yield name
+
+
+@pytest.fixture
+def sound() -> torch.Tensor:
+    return torch.randn(2, 3, 8, generator=torch.Generator().manual_seed(0))
+
+
+def test_tensors_of_two_devices_do_not_mix(device, sound):
+    for mix in (torch.add, torch.mul, torch.minimum, lambda one, other: torch.cat([one, other])):
+        with pytest.raises(RuntimeError, match=r"of the processor those of shapes"):
+            mix(sound.to(device), sound)
+    with pytest.raises(RuntimeError, match=r"linear|addmm|of the processor"):
+        nn.Linear(8, 4).to(device)(sound)
+    with pytest.raises(RuntimeError, match=r"of the processor"):
+        nn.Linear(8, 4)(sound.to(device))
+
+
+def test_one_number_mixes_as_on_a_gpu(device, sound):
+    assert torch.equal((sound.to(device) * torch.tensor(2.0)).cpu(), 2 * sound)
+
+
+def test_no_array_is_made_without_a_way_back(device, sound):
+    for make in (lambda x: x.numpy(), np.asarray):
+        with pytest.raises(RuntimeError, match=r"numpy\(\) is not supported"):
+            make(sound.to(device))
+    assert np.array_equal(sound.to(device).cpu().numpy(), sound.numpy())
+
+
+def test_what_is_made_of_it_is_on_it(device, sound):
+    there = sound.to(device)
+    for found in (
+        there[0], there.mT, there + 1, there.argmax(), there.new_zeros(3), torch.zeros_like(there), there.repeat(2, 1, 1),
+        torch.arange(3, device=device),
+        torch.tensor([1, 2], device=device), torch.randn(3, device=device),
+        F.scaled_dot_product_attention(there, there, there), there.unfold(2, 2, 1), there > 0,
+    ):  # fmt: skip
+        assert found.device.type == device
+    assert not there.cpu().is_shared() and there.cpu().device.type == "cpu"
+    assert there.sum().item() == pytest.approx(sound.sum().item())
+    assert there.flatten()[:2].tolist() == sound.flatten()[:2].tolist()
+
+
+def test_views_are_views(device, sound):
+    there = sound.clone().to(device)
+    there[0].mul_(0)
+    there[1, [0, 2]] = 1
+    there.mT[0] += 5
+    here = sound.clone()
+    here[0].mul_(0)
+    here[1, [0, 2]] = 1
+    here.mT[0] += 5
+    assert torch.equal(there.cpu(), here)
+    assert there.mT.stride() == here.mT.stride()
+
+
+@pytest.mark.parametrize("module", [nn.Linear(8, 4), nn.LSTM(8, 5), nn.Conv1d(3, 4, 2), nn.LayerNorm(8)], ids=str)
+def test_modules_compute_there_what_they_compute_here(device, sound, module):
+    with torch.no_grad():
+        here = module.cpu()(sound)
+        there = module.to(device)(sound.to(device))
+    here, there = (one[0] if isinstance(one, tuple) else one for one in (here, there))
+    assert next(module.parameters()).device.type == there.device.type == device
+    assert torch.allclose(there.cpu(), here)
+
+
+def test_gradients_are_there(device, sound):
+    module = nn.Linear(8, 4).to(device)
+    module(sound.to(device)).sum().backward()
+    assert module.weight.grad.device.type == device
+
+
+def test_nothing_is_left_behind(sound):
+    with pretended_gpu() as name:
+        sound.to(name)
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        sound.to(name)
+    assert not torch.__future__.get_swap_module_params_on_conversion()
