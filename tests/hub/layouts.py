@@ -178,7 +178,7 @@ def musicgen(folder: Path) -> None:
     tokens = t5_tokenizer(folder, "MusicgenProcessor")
     text = T5 | {"vocab_size": tokens, "architectures": ["T5ForConditionalGeneration"], "_name_or_path": "t5-base"}
     decoder = {
-        "model_type": "musicgen_decoder", "ffn_dim": 64, "hidden_size": 32, "num_attention_heads": 2,
+        "model_type": "musicgen_decoder", "ffn_dim": 96, "hidden_size": 48, "num_attention_heads": 2,
         "num_hidden_layers": 1, "max_position_embeddings": 2048, "num_codebooks": 4, "vocab_size": 2048,
         "audio_channels": 1, "bos_token_id": 2048, "pad_token_id": 2048, "scale_embedding": False, "use_cache": True,
     }  # fmt: skip
