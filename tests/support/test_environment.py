@@ -76,6 +76,7 @@ NOT_IMPORTED = {
     "setuptools": "builds the wheel",
     "sphinx-revealjs": "the scripts inside are copied",
     "sphinxext-opengraph": "an extension of the book, named in its configuration",
+    "torchsde": "the sampler of Stable Audio Open draws its noise with it",
 }
 
 
