@@ -76,7 +76,6 @@ NOT_IMPORTED = {
     "setuptools": "builds the wheel",
     "sphinx-revealjs": "the scripts inside are copied",
     "sphinxext-opengraph": "an extension of the book, named in its configuration",
-    "torchsde": "the sampler of Stable Audio Open draws its noise with it",
 }
 
 
@@ -122,7 +121,7 @@ def test_what_is_declared_is_imported():
     pytest.importorskip("music21", reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
     used = set().union(*(found for folder in lists() for found in distributions(folder).values()))
     other = {r.name for r in declared("book", "catalog")}
-    only_full = {r.name for r in declared("full")} - other  # what laion-clap and audiocraft import
+    only_full = {r.name for r in declared("full")} - other  # see pyproject.toml
     asked = set().union(*lists().values()) - set(map(canonical, only_full))
     assert asked - used == NOT_IMPORTED.keys()
 
