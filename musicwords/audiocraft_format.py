@@ -216,7 +216,8 @@ def export_audiocraft(
         (LANGUAGE_MODEL, language_model_config(model, seconds), language_model_state(model)),
         (CODEC, codec, model.audio_encoder.state_dict()),
     ):
-        weights = {key: weight.float() if weight.is_floating_point() else weight for key, weight in state.items()}
+        weights = {key: weight.cpu() for key, weight in state.items()}
+        weights = {key: weight.float() if weight.is_floating_point() else weight for key, weight in weights.items()}
         written = {"xp.cfg": OmegaConf.to_yaml(OmegaConf.create(config)), "best_state": weights}
         torch.save({**written, "version": audiocraft.__version__, "exported": True}, folder / name)
     tokenizer.save_pretrained(folder)

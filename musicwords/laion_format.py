@@ -220,7 +220,8 @@ def export_laion(model: ClapModel, processor: ClapProcessor, folder: str | Path)
         torch.manual_seed(0)  # for the parts that transformers has not
         rest = build(settings, model.config, processor.tokenizer).model.state_dict()
     folder.mkdir(parents=True, exist_ok=True)
-    torch.save({"epoch": 0, "name": NAME, "state_dict": rest | laion_state(model)}, folder / WEIGHTS)
+    weights = {name: weight.cpu() for name, weight in (rest | laion_state(model)).items()}
+    torch.save({"epoch": 0, "name": NAME, "state_dict": weights}, folder / WEIGHTS)
     (folder / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     model.config.save_pretrained(folder)
     processor.tokenizer.save_pretrained(folder)
