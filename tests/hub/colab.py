@@ -36,11 +36,12 @@ def megabytes(folder: Path) -> float:
 
 
 def with_address(notebook: Path, repository: Path) -> nbformat.NotebookNode:
-    """Return a notebook whose set-up cells know where the repository is, and print their time."""
+    """Return a notebook whose set-up cells know where the repository is."""
     content = nbformat.read(notebook, as_version=4)
     for cell in content.cells:
         if "colab" in cell.metadata.get("tags", []):
-            cell.source = cell.source.replace('REPOSITORY = ""', f'REPOSITORY = "{repository.as_uri()}"')
+            address = f"file://localhost{repository.as_posix()}"  # pip asks for a host
+            cell.source = cell.source.replace('REPOSITORY = ""', f'REPOSITORY = "{address}"')
     return content
 
 
