@@ -86,7 +86,7 @@ function takeTest(box) {
   box.append(stage, said, clear);
 
   const tell = (text) => {
-    said.textContent = text;
+    said.replaceChildren(...(text ? [element("span", {}, text)] : [])); // a new node is read out again
   };
 
   function show(...parts) {
