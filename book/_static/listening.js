@@ -7,7 +7,8 @@ function element(tag, properties, ...children) {
 }
 
 // A button that plays and stops one sound of a page. `others` are the players of this page, and gets this one too.
-// With `together`, a sound that is started while another one plays goes on at the same place.
+// With `together`, a sound that is started while another one plays goes on at the same place: where the web server
+// sends parts of files, as most do.
 function makePlayer(name, source, others, { say, tell, together = false }) {
   const audio = source.cloneNode();
   const button = element("button", { type: "button", className: "listening-play" });
@@ -22,7 +23,9 @@ function makePlayer(name, source, others, { say, tell, together = false }) {
     const seconds = together && running ? running.audio.currentTime : 0;
     for (const other of others) other.audio.pause();
     if (audio.error) audio.load();
-    audio.currentTime = seconds;
+    const move = () => (audio.currentTime = seconds);
+    if (audio.readyState) move();
+    else if (seconds) audio.addEventListener("loadedmetadata", move, { once: true });
     starting = true;
     try {
       await audio.play();
