@@ -31,6 +31,7 @@ CONTROLS = {
     "head of a registry": "button.registry-sort",
     "filter of a registry": ".registry-filter input",
     "answer of a quiz": ".quiz-option > summary",
+    "listening test": ".listening :is(button, input, label)",
 }
 CLICKABLE = "button, summary, input, select, textarea, [role=button], [onclick], label, object, video"
 

@@ -10,6 +10,7 @@ NOTEBOOK = "notebooks/description/tagging"
 PAGE = "book/language_models/framework"
 REGISTRY = "book/appendices/registry"
 QUIZ = "book/description/models"
+LISTENING = "book/live/listening"
 both_screens = pytest.mark.parametrize("screen", SCREENS)
 pytestmark = pytest.mark.slow
 
@@ -312,6 +313,28 @@ def test_answer_of_a_quiz(visit, screen):
         option.locator("summary").click()
         assert not option.locator("p").filter(visible=True).count()
     assert score.inner_text().endswith("of 5.")
+
+
+@both_screens
+def test_listening_test(visit, screen):
+    """Its first page asks for what is missing; test_listening.py takes the whole test."""
+    page = visit(LISTENING, screen)
+    begin, go_on, clear = shown(page, "listening test").first, page.locator(".listening-go"), ".listening-clear"
+    assert begin.inner_text() == "Begin the test" and not page.locator(clear).is_visible()
+    begin.click()
+    assert page.locator(".listening-title").inner_text() == "Page 1 of 6"
+    assert page.locator(".listening input[type=range]").count() == 7
+    play = page.locator(".listening-play").first
+    play.click()
+    page.wait_for_function("document.querySelector('.listening-play').textContent === 'Stop Reference'")
+    page.wait_for_function("[...document.querySelectorAll('audio')].some(one => one.currentTime > 0)")
+    play.click()
+    page.locator(".listening input").first.click()
+    go_on.click()
+    said = page.locator(".listening-said").inner_text()
+    assert said == "Still to play: A, B, C, D, E, F, G. Still to mark: B, C, D, E, F, G."
+    page.locator(clear).click()
+    assert begin.inner_text() == "Begin the test"
 
 
 @both_screens
