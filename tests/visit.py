@@ -31,6 +31,8 @@ CONTROLS = {
     "head of a registry": "button.registry-sort",
     "filter of a registry": ".registry-filter input",
     "answer of a quiz": ".quiz-option > summary",
+    "field of the live search": ".live-search :is(input, label)",
+    "example of the live search": "button.live-example",
 }
 CLICKABLE = "button, summary, input, select, textarea, [role=button], [onclick], label, object, video"
 

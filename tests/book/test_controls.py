@@ -10,6 +10,7 @@ NOTEBOOK = "notebooks/description/tagging"
 PAGE = "book/language_models/framework"
 REGISTRY = "book/appendices/registry"
 QUIZ = "book/description/models"
+LIVE = "book/live/search"
 both_screens = pytest.mark.parametrize("screen", SCREENS)
 pytestmark = pytest.mark.slow
 
@@ -312,6 +313,31 @@ def test_answer_of_a_quiz(visit, screen):
         option.locator("summary").click()
         assert not option.locator("p").filter(visible=True).count()
     assert score.inner_text().endswith("of 5.")
+
+
+@both_screens
+def test_field_of_the_live_search(visit, screen):
+    page = visit(LIVE, screen)
+    field, results = page.locator(".live-search input"), page.locator(".live-results li")
+    page.locator(".live-search label").click()
+    assert field.evaluate("field => field === document.activeElement")
+    page.keyboard.type("a choir")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.live-results strong')].some(title => title.textContent.includes('choir'))",
+        timeout=60_000,
+    )
+    assert results.count() > 1
+    field.fill("")
+    page.wait_for_function("!document.querySelector('.live-results li')")
+
+
+@both_screens
+def test_example_of_the_live_search(visit, screen):
+    page = visit(LIVE, screen)
+    for example in shown(page, "example of the live search").all():
+        example.click()
+        assert page.locator(".live-search input").input_value() == example.inner_text()
+    page.locator(".live-results li").first.wait_for(timeout=60_000)
 
 
 @both_screens

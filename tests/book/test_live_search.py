@@ -19,7 +19,8 @@ from small_book import make_book, write_contents, write_page
 from transformers import ClapModel, ClapProcessor
 from visit import Visit
 
-sys.path[:0] = [str(ROOT / "book" / "live"), str(ROOT / "book" / "_ext")]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path.insert(0, str(ROOT / "book" / "live"))
 import live_search
 import parts
 import text_tower
