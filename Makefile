@@ -50,6 +50,7 @@ check-env: $(READY)  ## say what works here ([OK]) and what does not ([FAIL]), w
 
 book: $(READY)  ## execute the notebooks that changed, and build the book
 	$(PY) tests/run_notebooks.py --build $(BOOK_OUTPUT)/_build --jobs $(JOBS)
+	$(PY) book/live/parts.py
 	$(BUILD)
 	@echo "The book is in $(HTML): open $(HTML)/index.html, or run: make serve"
 
@@ -75,6 +76,7 @@ bundle: pdf reader-notebooks  ## pack pages, PDF and notebooks into one file for
 test: $(READY) lint  ## run every test: package, notebooks without a network, book, pages in a browser
 	$(PY) tests/find_browser.py
 	$(PY) tests/run_notebooks.py --jobs $(JOBS)
+	$(PY) book/live/parts.py
 	$(PYTEST)
 
 test-fast: $(READY) lint  ## run the tests that neither execute notebooks nor build the book

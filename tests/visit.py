@@ -32,6 +32,8 @@ CONTROLS = {
     "filter of a registry": ".registry-filter input",
     "answer of a quiz": ".quiz-option > summary",
     "listening test": ".listening :is(button, input, label)",
+    "field of the live search": ".live-search :is(input, label)",
+    "example of the live search": "button.live-example",
 }
 CLICKABLE = "button, summary, input, select, textarea, [role=button], [onclick], label, object, video"
 

@@ -11,6 +11,7 @@ PAGE = "book/language_models/framework"
 REGISTRY = "book/appendices/registry"
 QUIZ = "book/description/models"
 LISTENING = "book/live/listening"
+LIVE = "book/live/search"
 both_screens = pytest.mark.parametrize("screen", SCREENS)
 pytestmark = pytest.mark.slow
 
@@ -335,6 +336,31 @@ def test_listening_test(visit, screen):
     assert said == "Still to play: A, B, C, D, E, F, G. Still to mark: B, C, D, E, F, G."
     page.locator(clear).click()
     assert begin.inner_text() == "Begin the test"
+
+
+@both_screens
+def test_field_of_the_live_search(visit, screen):
+    page = visit(LIVE, screen)
+    field, results = page.locator(".live-search input"), page.locator(".live-results li")
+    page.locator(".live-search label").click()
+    assert field.evaluate("field => field === document.activeElement")
+    page.keyboard.type("a choir")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.live-results strong')].some(title => title.textContent.includes('choir'))",
+        timeout=60_000,
+    )
+    assert results.count() > 1
+    field.fill("")
+    page.wait_for_function("!document.querySelector('.live-results li')")
+
+
+@both_screens
+def test_example_of_the_live_search(visit, screen):
+    page = visit(LIVE, screen)
+    for example in shown(page, "example of the live search").all():
+        example.click()
+        assert page.locator(".live-search input").input_value() == example.inner_text()
+    page.locator(".live-results li").first.wait_for(timeout=60_000)
 
 
 @both_screens

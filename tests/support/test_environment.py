@@ -90,6 +90,7 @@ def lists() -> dict[str, set[str]]:
         "notebooks": package,
         "recipes": package | recipes | {r.name for r in declared("test")},
         "book/_ext": {r.name for r in declared("book")},
+        "book/live": {r.name for r in declared("book")} | package,
         "tests": {r.name for r in declared("catalog", "full", "book", "test")} | apart,
     }
     return {folder: set(map(canonical, names)) for folder, names in found.items()}
@@ -108,7 +109,7 @@ def distributions(folder: str) -> dict[str, set[str]]:
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("folder", ["musicwords", "notebooks", "recipes", "book/_ext", "tests"])
+@pytest.mark.parametrize("folder", ["musicwords", "notebooks", "recipes", "book/_ext", "book/live", "tests"])
 def test_what_is_imported_is_declared(folder):
     if folder == "recipes":
         pytest.importorskip("music21", reason="needs recipes/requirements.txt and recipes/requirements-nodeps.txt")
