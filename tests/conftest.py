@@ -18,7 +18,16 @@ def pytest_configure(config):
     os.environ["NUMBA_CACHE_DIR"] = folder.name
     config.add_cleanup(folder.cleanup)
     config.addinivalue_line("markers", "slow: executes notebooks or builds the book")
+    config.addinivalue_line("markers", "weekly: takes minutes, and what it tests seldom changes; see WEEKLY_TESTS")
     config.addinivalue_line("markers", "exact: needs the exact versions of requirements.txt, laion-clap and audiocraft")
+
+
+def pytest_collection_modifyitems(items):
+    """Leave what is marked as weekly to the jobs that set WEEKLY_TESTS."""
+    if not os.environ.get("WEEKLY_TESTS"):
+        for item in items:
+            if item.get_closest_marker("weekly"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: set WEEKLY_TESTS=1"))
 
 
 MENDS = {  # what the reason of a skip contains -> what to do

@@ -413,7 +413,7 @@ def test_one_page_is_printed_on_white_with_all_of_its_code(opened, tmp_path):
     assert (picture > 128).mean() > 0.9 and picture.min() < 64
 
 
-@pytest.mark.skipif(not os.environ.get("PRINT_BOOK"), reason="the whole book is printed where PRINT_BOOK is set")
+@pytest.mark.weekly
 def test_whole_book_is_printed_and_packed(built_book, browser):
     output = built_book.parent
     done = offline("pdf.py", built_book, output / f"{NAME}.pdf")

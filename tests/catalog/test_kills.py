@@ -88,6 +88,7 @@ class Killed:
 
 @posix
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_sigkill_at_random_moments_loses_nothing_and_does_nothing_twice(tmp_path, capsys):
     music = tmp_path / "music"
     for number in range(40):
@@ -145,6 +146,7 @@ av.open = deadly
 
 @posix
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_a_file_that_kills_its_worker_is_an_error_like_others(music, tmp_path):
     """As a fault in a decoder does, or the system where memory is short."""
     write_tone(music / "5-deadly.wav")
@@ -162,6 +164,7 @@ def test_a_file_that_kills_its_worker_is_an_error_like_others(music, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_a_model_that_cannot_be_loaded_is_said_once(music, tmp_path):
     clap = shutil.copytree(ROOT / "musicwords" / "data" / "checkpoints" / "clap", tmp_path / "clap")
     (clap / "model.safetensors").write_bytes(b"no weights")
@@ -173,6 +176,7 @@ def test_a_model_that_cannot_be_loaded_is_said_once(music, tmp_path):
 
 @posix
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_a_cluster_by_its_address(music, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -49,6 +49,7 @@ def test_windows_are_of_what_load_audio_reads(tmp_path, name):
     assert end * RATE == len(whole)
 
 
+@pytest.mark.weekly
 def test_an_hour_takes_the_memory_of_a_few_windows(tmp_path):
     times = np.arange(60 * 8_000) / 8_000
     with soundfile.SoundFile(tmp_path / "hour.wav", "w", 8_000, 1, subtype="PCM_U8") as file:

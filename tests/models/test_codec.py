@@ -186,6 +186,7 @@ def test_shipped_latents_are_standardized_by_the_configuration(shipped, clips):
     assert 0.7 < scaled.std(dim=0).mean() < 1.3
 
 
+@pytest.mark.weekly
 def test_shipped_codec_keeps_what_is_heard_in_the_clips_of_the_book(shipped, clips):
     from recipes.codec.metrics import chroma_correlation, log_mel_distance, onset_correlation
 

@@ -29,6 +29,7 @@ def test_files_are_within_their_limit_and_no_pickles():
     assert {path.suffix for path in files} <= {".safetensors", ".json", ".csv", ".md", ".txt"}
 
 
+@pytest.mark.weekly
 def test_floor_of_prompts_and_health(pipeline):
     """Ten seconds for each of the prompts, with the pipeline's own settings."""
     check_floor(pipeline(list(PROMPTS), generator=seeded(len(PROMPTS)), output_type="np").audios[:, 0])

@@ -163,6 +163,7 @@ def test_files_of_another_rate_are_resampled(pair, tmp_path):
     assert largest(found.detach(), expected) < 1e-3  # of 16 bits
 
 
+@pytest.mark.weekly
 def test_the_published_sizes_need_no_class_of_ours(tmp_path):
     """laion_clap's own ``CLAP_Module`` loads its own sizes; only the tower and tokenizer of the hub are replaced."""
     from laion_clap import CLAP_Module, hook

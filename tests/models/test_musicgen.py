@@ -70,6 +70,7 @@ def check_floor(made: np.ndarray) -> None:
     assert np.mean([one["silence"] < 0.5 for one in found]) >= 0.75
 
 
+@pytest.mark.weekly
 def test_floor_of_prompts_and_health(model, processor):
     """Ten seconds for each of the prompts, with the checkpoint's own settings."""
     check_floor(generate(model, processor, list(PROMPTS)))

@@ -73,6 +73,7 @@ def test_definitions_are_read_from_wordnet(tmp_path):
     assert definitions(tmp_path) == ["wind harp: a harp that wind plays", "it hangs in the tree"]
 
 
+@pytest.mark.weekly
 def test_text_tower_spells_any_english_word_and_reads_chinese(folder):
     from recipes.clap.text_tower import encode, load
 

@@ -36,6 +36,7 @@ def check(folder, *names):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
+@pytest.mark.weekly
 def test_clips_are_those_of_the_recipe():
     result = check(CLIPS, *FEW)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -77,6 +78,7 @@ def test_rendering_does_not_depend_on_what_came_before():
     np.testing.assert_allclose(soundfont.render(notes, "choir", 2, "FluidR3Mono"), alone, atol=1e-6)
 
 
+@pytest.mark.weekly
 def test_meters_and_keys_are_those_of_the_scores():
     from recipes.music import clips
     from recipes.music.pieces import from_scores
