@@ -501,8 +501,7 @@ def test_sound_that_cannot_be_loaded_says_so_and_can_be_tried_again(browser, sma
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("screen", ["wide", "narrow"])
+@pytest.mark.parametrize(("screen", "scheme"), [("wide", "light"), ("narrow", "dark")])
 def test_nobody_is_shut_out(visit, screen, scheme):
     """axe-core finds nothing serious or critical at any stage, and no stage is wider than the screen."""
     seen = visit(screen=screen, scheme=scheme)

@@ -393,8 +393,10 @@ def test_markup_that_is_typed_stays_text(visit):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["text_tower.onnx.gzip", "tokenizers.js", "live_model.js"])
-@pytest.mark.parametrize("fault", ["status", "connection", "content"])
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [("text_tower.onnx.gzip", "status"), ("tokenizers.js", "connection"), ("live_model.js", "content")],
+)
 def test_file_that_does_not_arrive_is_named_and_asked_for_again(visit, name, fault):
     page = visit.page
     faults = {
@@ -454,8 +456,7 @@ def test_search_runs_under_a_strict_policy(browser, small_site, html):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("screen", ["wide", "narrow"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("screen", "scheme"), [("wide", "light"), ("narrow", "dark")])
 def test_field_and_results_are_accessible(browser, small_site, screen, scheme):
     with Visit(browser, small_site, f"{NAME}.html", screen, scheme) as visit:
         page = visit.page
