@@ -22,12 +22,14 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "exact: needs the exact versions of requirements.txt, laion-clap and audiocraft")
 
 
+@pytest.hookimpl(tryfirst=True)  # before ``-m weekly`` is looked at
 def pytest_collection_modifyitems(items):
-    """Leave what is marked as weekly to the jobs that set WEEKLY_TESTS."""
-    if not os.environ.get("WEEKLY_TESTS"):
-        for item in items:
-            if item.get_closest_marker("weekly"):
-                item.add_marker(pytest.mark.skip(reason="takes minutes: set WEEKLY_TESTS=1"))
+    """Leave what is marked as weekly, and the recipes, to the jobs that set WEEKLY_TESTS."""
+    for item in items:
+        if item.path.is_relative_to(ROOT / "tests" / "recipes"):
+            item.add_marker("weekly")
+        if item.get_closest_marker("weekly") and not os.environ.get("WEEKLY_TESTS"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: set WEEKLY_TESTS=1"))
 
 
 MENDS = {  # what the reason of a skip contains -> what to do

@@ -161,7 +161,7 @@ class Seen:
 
 
 def see(browser, site: str, name: str, screen: str) -> Seen:
-    """Visit a page once, in light and in dark, and on the wide screen play what it has."""
+    """Visit a page once, and on the wide screen look at it in the dark, too, and play what it has."""
     with Visit(browser, site, name if "?" in name else f"{name}.html", screen) as visit:
         bytes_loaded, requests = dict(visit.bytes), list(visit.requests)
         question = [", ".join(CONTROLS.values()), CLICKABLE]
@@ -172,10 +172,11 @@ def see(browser, site: str, name: str, screen: str) -> Seen:
         visit.page.wait_for_timeout(500)  # milliseconds: what opens fades in
         looked = visit.page.evaluate(LOOK, question) | {part: at_first[part] for part in ("first", "code")}
         findings = [f"light: {finding}" for finding in visit.findings()]
-        visit.page.emulate_media(color_scheme="dark")
-        visit.page.evaluate(PAINTED)
-        visit.page.evaluate(SETTLED)  # colors fade from one theme to the other
-        findings += [f"dark: {finding}" for finding in visit.findings("color-contrast")]
+        if screen == "wide":  # colors do not depend on the screen
+            visit.page.emulate_media(color_scheme="dark")
+            visit.page.evaluate(PAINTED)
+            visit.page.evaluate(SETTLED)  # they fade from one theme to the other
+            findings += [f"dark: {finding}" for finding in visit.findings("color-contrast")]
         foreign, errors = visit.foreign_requests(site), list(visit.errors)
         durations = play(visit.page) if screen == "wide" else []
         sounds = [url for url in requests if url.endswith(".mp3")]

@@ -21,6 +21,8 @@ from catalog_runs import (
 import musicwords.catalog.table
 from musicwords.catalog import local_pool
 
+pytestmark = pytest.mark.weekly
+
 
 def test_stopping_keeps_what_is_done(music, tmp_path, embedder, capsys, monkeypatch):
     embed_files = local_pool.embed_files
