@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import nbformat
+from building import build
 from run_notebooks import ROOT
 
 CONTENTS = "format: jb-book\nroot: book/intro\nchapters:\n"
@@ -52,3 +53,11 @@ def write_path(root: Path, *names: str) -> None:
     path = root / "book" / "data" / "paths.yml"
     path.parent.mkdir(exist_ok=True)
     path.write_text("core:\n" + "".join(f"  - {name}\n" for name in names), encoding="utf-8")
+
+
+def built(book: Path, builder: str = "", output: str = "out") -> Path:
+    """Build the small book, and return the folder of the pages, or of what another builder writes."""
+    options = (f"--builder=custom --custom-builder={builder}" if builder else "").split()
+    done = build(book, book / output, book / "network.log", *options)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    return book / output / "_build" / (builder or "html")

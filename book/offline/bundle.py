@@ -87,11 +87,14 @@ def notebook_files(build: Path, sources: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def entries(build: Path, sources: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the content of each file; what is hidden among the pages belongs to the build."""
+    """Yield the name and the content of each file.
+
+    What is hidden among the pages belongs to the build, and the social previews to sites that show a link.
+    """
     pages = build / "html"
     for path in pages.rglob("*"):
         inside = path.relative_to(pages)
-        if path.is_file() and not any(part.startswith(".") for part in inside.parts):
+        if path.is_file() and not any(part.startswith(".") or part == "social_previews" for part in inside.parts):
             yield f"pages/{inside.as_posix()}", path.read_bytes()
     for name, content in notebook_files(build, sources):
         yield f"notebooks/{name}", content

@@ -17,9 +17,9 @@ import pandas as pd
 import pytest
 from babel.messages.pofile import read_po
 from bs4 import BeautifulSoup
-from building import build, served
+from building import served
 from run_notebooks import ROOT
-from small_book import make_book, write_contents, write_page
+from small_book import built, make_book, write_contents, write_page
 from visit import Visit
 
 from musicwords.listen import Sound, mp3
@@ -83,14 +83,6 @@ def book(tmp_path_factory) -> Path:
     write_page(root, "# Other page\n\nText.\n", "book/other")
     write_sounds(root)
     return root
-
-
-def built(book: Path, builder: str = "", output: str = "out") -> Path:
-    """Build the small book, and return the folder of the pages, or of what another builder writes."""
-    options = (f"--builder=custom --custom-builder={builder}" if builder else "").split()
-    done = build(book, book / output, book / "network.log", *options)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
-    return book / output / "_build" / (builder or "html")
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ NAME = "connecting_music_audio_and_natural_language"
 SITE = "https://example.org/book"
 NOTEBOOKS = ("--builder=custom", "--custom-builder=notebooks")
 MILLIMETER = 72 / 25.4  # points
-LARGEST = {"pdf": 25_000_000, "zip": 80_000_000}  # bytes
+LARGEST = {"pdf": 25_000_000, "zip": 60_000_000}  # bytes
 CONTENTS = """\
 format: jb-book
 root: book/intro

@@ -12,7 +12,7 @@ from babel.messages.pofile import read_po
 from bs4 import BeautifulSoup
 from building import build
 from run_notebooks import ROOT
-from small_book import make_book, write_contents, write_page
+from small_book import built, make_book, write_contents, write_page
 from source import contents, page_files, text_of
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -137,14 +137,6 @@ def book(tmp_path_factory) -> Path:
     write_page(root, "# Other page\n\n## A section\n\nText.\n", "book/other")
     write_quizzes(root, SMALL)
     return root
-
-
-def built(book: Path, builder: str = "", output: str = "out") -> Path:
-    """Build the small book, and return the folder of the pages, or of what another builder writes."""
-    options = (f"--builder=custom --custom-builder={builder}" if builder else "").split()
-    done = build(book, book / output, book / "network.log", *options)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
-    return book / output / "_build" / (builder or "html")
 
 
 @pytest.fixture(scope="module")

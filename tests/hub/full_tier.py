@@ -67,7 +67,8 @@ def main() -> int:
             for path in paths:
                 own = work / path.stem
                 own.mkdir()
-                shutil.copy(pretended_gpu.__file__, own)
+                if options.gpu:
+                    shutil.copy(pretended_gpu.__file__, own)
                 begin = time.monotonic()
                 done = run_alone(path, own, work / "package", variables=variables, before=before)
                 passed = done.returncode == 0 and not (own / "network.log").exists()

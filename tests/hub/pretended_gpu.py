@@ -128,6 +128,8 @@ def pretended_gpu() -> Iterator[str]:
     """Let this thread have the pretended GPU inside of the ``with`` block, and return its name."""
     swaps = torch.__future__.get_swap_module_params_on_conversion()
     torch.__future__.set_swap_module_params_on_conversion(True)  # a module cannot write what is wrapped into its own
-    with Operations(), Constructors():
-        yield DEVICE.type
-    torch.__future__.set_swap_module_params_on_conversion(swaps)
+    try:
+        with Operations(), Constructors():
+            yield DEVICE.type
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(swaps)

@@ -122,7 +122,7 @@ WORK = {
 
 
 def work(name: str) -> None:
-    """Make one checkpoint, and print the seconds that its work took."""
+    """Make one checkpoint, and write the seconds that its work took to a file of this folder."""
     make, do, _ = WORK[name]
     torch.manual_seed(0)
     model = make().eval()
