@@ -18,12 +18,18 @@ from pathlib import Path
 import pydata_sphinx_theme
 from sphinx.application import Sphinx
 
-DATA_URI = re.compile(r'src="data:(?:audio|image)/(?P<kind>[a-z0-9]+);base64,(?P<data>[A-Za-z0-9+/=]+)"')
+DATA_URI = re.compile(r'src="data:(?P<type>audio|image)/(?P<kind>[a-z0-9]+);base64,(?P<data>[A-Za-z0-9+/=]+)"')
 ENDINGS = {"mpeg": "mp3", "jpeg": "jpg"}
 # What MathJax loads for LaTeX set as HTML: one script and its fonts. The package holds much more.
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2")
 # An entry of the theme's icon script: name, aliases between numbers, and the code point in the font.
 ICON = re.compile(r'"?([\w-]+)"?:\[\d+,\d+,\[([^\]]*)\],"(\w+)"')
+
+
+def media_name(match: re.Match) -> str:
+    """Return the name of the file that takes the place of a data URI: of its bytes, so that each is there once."""
+    digest = hashlib.sha256(base64.b64decode(match["data"])).hexdigest()
+    return f"{digest[:16]}.{ENDINGS.get(match['kind'], match['kind'])}"
 
 
 def move_data_to_files(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
@@ -32,11 +38,10 @@ def move_data_to_files(app: Sphinx, pagename: str, templatename: str, context: d
         return
 
     def move(match: re.Match) -> str:
-        data = base64.b64decode(match["data"])
-        name = f"{hashlib.sha256(data).hexdigest()[:16]}.{ENDINGS.get(match['kind'], match['kind'])}"
+        name = media_name(match)
         path = Path(app.outdir) / "_static" / "media" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        path.write_bytes(base64.b64decode(match["data"]))
         return f'src="{context["pathto"](f"_static/media/{name}", resource=True)}"'
 
     context["body"] = DATA_URI.sub(move, context["body"])

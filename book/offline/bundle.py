@@ -5,6 +5,8 @@ The same build gives the same bytes: names stand in alphabetical order, and all 
 
 import argparse
 import hashlib
+import os
+import re
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from pdf import ROOT, TITLE, parts, version
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 from repository import actual_url
+from self_contained import DATA_URI, media_name
 
 FOLDER = "connecting_music_audio_and_natural_language"
 PDF = f"{FOLDER}.pdf"
@@ -30,8 +33,8 @@ Read it    Open pages/index.html in a browser. Players, formulas, quizzes and th
            The page "Search the clips yourself" alone needs a web server, such as that of Python:
            run "python -m http.server" in the folder pages, and open http://localhost:8000.
 Print it   {pdf} has the same pages for paper, in A4.
-Notebooks  notebooks/index.ipynb lists them, for JupyterLab or VS Code. A notebook whose name ends in
-           {ending} also holds what its cells showed when the book was built.
+Notebooks  notebooks/index.ipynb lists them, for JupyterLab or VS Code, started in this folder. A notebook whose
+           name ends in {ending} also has the results of its cells. Their sounds lie among the pages.
 
 To run the notebooks, get the repository of the book{repository}, and run "make lab" in it:
 the models and the music come with it.
@@ -40,15 +43,22 @@ The file LICENSE says what you may do with text, figures, code, sounds and model
 """
 
 
-def with_outputs(notebook: Path, source: Path, cache) -> bytes:
+def with_outputs(notebook: Path, source: Path, cache, media: str) -> bytes:
     """Return a reader's notebook with what its cells showed when the book was built.
+
+    Sounds are those of the pages, so that none is packed twice.
 
     Parameters
     ----------
     notebook : of the reader
     source : notebook that it was made from
     cache : of the build, in which the source is found by its code
+    media : folder with the sounds of the pages, as seen from the notebook
     """
+
+    def linked(match: re.Match) -> str:
+        return f'src="{media}/{media_name(match)}"' if match["type"] == "audio" else match[0]
+
     read = nbformat.read(notebook, as_version=4)
     record = cache.match_cache_notebook(nbformat.read(source, as_version=4))
     executed = cache.get_cache_bundle(record.pk).nb
@@ -56,6 +66,9 @@ def with_outputs(notebook: Path, source: Path, cache) -> bytes:
     shown = [cell for cell in shown if "remove-cell" not in cell.metadata.get("tags", [])]
     for cell, done in zip((cell for cell in read.cells if cell.cell_type == "code"), shown, strict=True):
         cell.outputs, cell.execution_count = done.outputs, done.execution_count
+        for output in cell.outputs:
+            if page := output.get("data", {}).get("text/html"):
+                output.data["text/html"] = DATA_URI.sub(linked, page)
     return nbformat.writes(read).encode()
 
 
@@ -81,7 +94,8 @@ def notebook_files(build: Path, sources: Path) -> Iterator[tuple[str, bytes]]:
         check_unchanged(name, nbformat.read(path, as_version=4))
         yield f"{name}.ipynb", path.read_bytes()
         if (source := sources / f"{name}.ipynb").is_file():
-            yield f"{name}{WITH_OUTPUTS}", with_outputs(path, source, cache)
+            media = os.path.relpath("pages/_static/media", Path("notebooks", name).parent)
+            yield f"{name}{WITH_OUTPUTS}", with_outputs(path, source, cache, Path(media).as_posix())
     for path in (*folder.glob("_images/*"), *folder.glob("_sounds/*")):
         yield path.relative_to(folder).as_posix(), path.read_bytes()
 

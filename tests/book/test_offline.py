@@ -90,6 +90,7 @@ CELLS = (
     "shown_name = 'word ' * 99\nprint(shown_name)",
     "import pandas\npandas.DataFrame([[f'column{i}' for i in range(20)]])",
     ("removed_name = 1", "remove-cell"),
+    "from IPython.display import HTML\nHTML('<audio src=\"data:audio/mpeg;base64,SUQzBAAAAAAAAA==\"></audio>')",
 )
 
 
@@ -323,9 +324,16 @@ def test_outputs_are_in_their_notebook_and_in_no_other(unpacked):
         cells = nbformat.read(unpacked / "notebooks" / "notebooks" / "part" / name, as_version=4).cells
         return [cell.outputs for cell in cells if cell.cell_type == "code"]
 
-    assert outputs("cells.ipynb") == [[], [], []]
-    hidden, printed, table = outputs("cells.outputs.ipynb")
+    assert outputs("cells.ipynb") == [[], [], [], []]
+    hidden, printed, table, _ = outputs("cells.outputs.ipynb")
     assert hidden == [] and printed[0].text.startswith("word word") and "column19" in table[0].data["text/html"]
+
+
+def test_sounds_of_outputs_are_those_of_the_pages(unpacked):
+    path = unpacked / "notebooks" / "notebooks" / "part" / "cells.outputs.ipynb"
+    (source,) = re.findall(r'<audio controls src=\\"([^"\\]+)\\"', path.read_text(encoding="utf-8"))
+    assert (path.parent / source).read_bytes() == b"ID3\4" + bytes(6)
+    assert (path.parent / source).resolve().parent == (unpacked / "pages" / "_static" / "media").resolve()
 
 
 def test_same_build_gives_the_same_bytes(book, bundle):
