@@ -1,6 +1,7 @@
 """Look at a page in a browser as a reader would, and write down what the tests ask about."""
 
 import gzip
+import time
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -102,6 +103,23 @@ SETTLED = """() => Promise.all(
     document.getAnimations().filter(one => one.effect.getComputedTiming().endTime < 5000).map(one => one.finished)
 )"""
 PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def wait_until(page, condition: str, arg=None, timeout: float = 10_000) -> None:
+    """Wait until a condition in JavaScript holds, at most ``timeout`` milliseconds.
+
+    Unlike ``wait_for_function`` of Playwright it needs no ``eval`` in the page, which the policy of the pages forbids.
+
+    Raises
+    ------
+    TimeoutError
+        If it never holds.
+    """
+    end = time.monotonic() + timeout / 1000
+    while not page.evaluate(condition, arg):
+        if time.monotonic() > end:
+            raise TimeoutError(f"after {timeout / 1000} s it does not hold that {condition}")
+        page.wait_for_timeout(50)
 
 
 class Visit:

@@ -17,6 +17,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -67,6 +68,7 @@ def use_addresses(app: Sphinx, config: Config) -> None:
     """Keep the addresses in the configuration, and switch on the buttons that need that of the repository."""
     if site := os.environ.get("BOOK_SITE"):
         config.html_baseurl = config.ogp_site_url = site.rstrip("/") + "/"
+        config.notfound_urls_prefix = urlsplit(config.html_baseurl).path
     config.repository_url = actual_url(Path(app.srcdir)) or ""
     if config.repository_url:
         app.tags.add("repository")

@@ -1,10 +1,55 @@
+// What the browser's own player leaves out.
+
 // Starting one player stops the others.
-document.addEventListener(
-  "play",
-  (event) => {
-    for (const player of document.querySelectorAll("audio")) {
-      if (player !== event.target) player.pause();
-    }
-  },
-  true, // "play" does not bubble
-);
+function stopOthers({ target }) {
+  for (const player of document.querySelectorAll("audio")) {
+    if (player !== target) player.pause();
+  }
+}
+
+// A line on the spectrogram moves with the sound.
+function follow({ target: player }) {
+  const picture = player.parentElement.querySelector(":scope.sound > img");
+  if (!picture) return;
+  let line = player.parentElement.querySelector(".sound-place");
+  if (!line) {
+    line = Object.assign(document.createElement("span"), { className: "sound-place" });
+    picture.after(line);
+  }
+  const draw = () => {
+    const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = picture;
+    const left = offsetLeft + offsetWidth * (player.currentTime / (player.duration || Infinity));
+    Object.assign(line.style, { left: `${left}px`, top: `${offsetTop}px`, height: `${offsetHeight}px` });
+    if (!player.paused) requestAnimationFrame(draw);
+  };
+  draw();
+}
+
+// A click on the spectrogram plays from there.
+async function playFrom({ target: picture, offsetX }) {
+  const player = picture.matches(".sound > img") && picture.parentElement.querySelector("audio");
+  if (!player) return;
+  const place = offsetX / picture.clientWidth;
+  await player.play(); // which loads the sound, and so its duration
+  player.currentTime = place * player.duration;
+}
+
+// A sound that does not arrive is said to be missing: browsers switch its player off, and say nothing.
+function sayMissing({ target: player }) {
+  const words = document.querySelector("#sound-missing");
+  if (player.tagName !== "AUDIO" || !player.controls || !words) return;
+  player.parentElement.querySelector(".sound-missing")?.remove();
+  player.after(words.content.cloneNode(true));
+  const said = player.nextElementSibling;
+  said.querySelector("button").addEventListener("click", () => {
+    said.remove();
+    player.load();
+    player.play().catch(() => {}); // sayMissing hears of it
+  });
+}
+
+const HEARD = { play: [stopOthers, follow], seeked: [follow], error: [sayMissing] };
+for (const [name, answers] of Object.entries(HEARD)) {
+  for (const answer of answers) document.addEventListener(name, answer, true); // these events do not bubble
+}
+document.addEventListener("click", playFrom);

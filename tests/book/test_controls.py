@@ -4,7 +4,7 @@ The names of the tests are those of CONTROLS in visit.py, which test_pages.py co
 """
 
 import pytest
-from visit import CONTROLS, SCREENS, Visit
+from visit import CONTROLS, SCREENS, Visit, wait_until
 
 NOTEBOOK = "notebooks/description/tagging"
 PAGE = "book/language_models/framework"
@@ -43,7 +43,7 @@ def shown(page, name: str):
 
 def wait_until_search_is(page, state: str) -> None:
     """Wait until the field over the page is open or closed."""
-    page.wait_for_function(f"document.querySelector('#pst-search-dialog').open === {str(state == 'open').lower()}")
+    wait_until(page, f"document.querySelector('#pst-search-dialog').open === {str(state == 'open').lower()}")
 
 
 @pytest.mark.parametrize("name", [NOTEBOOK, PAGE, "book/intro", "search"])
@@ -88,7 +88,7 @@ def test_contents(visit, screen):
     heading = page.locator(f"{link.get_attribute('href')} :is(h2, h3)").first
     link.click()
     contents.wait_for(state="visible" if screen == "wide" else "hidden")
-    page.wait_for_function("heading => heading.getBoundingClientRect().top < innerHeight", arg=heading.element_handle())
+    wait_until(page, "heading => heading.getBoundingClientRect().top < innerHeight", arg=heading.element_handle())
 
 
 @both_screens
@@ -170,7 +170,7 @@ def test_full_screen(visit, screen):
     page = visit(PAGE, screen)
     for expected in (True, False):
         shown(page, "full screen").click()
-        page.wait_for_function(f"!!document.fullscreenElement === {str(expected).lower()}")
+        wait_until(page, f"!!document.fullscreenElement === {str(expected).lower()}")
 
 
 def open_and_close(page, name: str) -> list[str]:
@@ -220,11 +220,11 @@ def test_back_to_top(visit):
     assert shown(page, "back to top").count() == 0
     page.mouse.move(200, 400)
     page.mouse.wheel(0, 3000)
-    page.wait_for_function("scrollY > 1000")
+    wait_until(page, "scrollY > 1000")
     page.mouse.wheel(0, -200)
     shown(page, "back to top").wait_for(state="visible")
     shown(page, "back to top").click()
-    page.wait_for_function("scrollY === 0")
+    wait_until(page, "scrollY === 0")
 
 
 @both_screens
@@ -234,7 +234,7 @@ def test_copy(visit, screen):
     cell = page.locator("div.cell_input").filter(visible=True).first
     cell.hover()
     cell.locator(CONTROLS["copy"]).click()
-    page.wait_for_function("navigator.clipboard.readText()")
+    wait_until(page, "navigator.clipboard.readText()")
     copied = page.evaluate("navigator.clipboard.readText()").replace("\r\n", "\n")
     assert copied.strip() == cell.locator("pre").inner_text().strip()
 
@@ -327,8 +327,8 @@ def test_listening_test(visit, screen):
     assert page.locator(".listening input[type=range]").count() == 7
     play = page.locator(".listening-play").first
     play.click()
-    page.wait_for_function("document.querySelector('.listening-play').textContent === 'Stop Reference'")
-    page.wait_for_function("[...document.querySelectorAll('audio')].some(one => one.currentTime > 0)")
+    wait_until(page, "document.querySelector('.listening-play').textContent === 'Stop Reference'")
+    wait_until(page, "[...document.querySelectorAll('audio')].some(one => one.currentTime > 0)")
     play.click()
     page.locator(".listening input").first.click()
     go_on.click()
@@ -345,13 +345,14 @@ def test_field_of_the_live_search(visit, screen):
     page.locator(".live-search label").click()
     assert field.evaluate("field => field === document.activeElement")
     page.keyboard.type("a choir")
-    page.wait_for_function(
+    wait_until(
+        page,
         "[...document.querySelectorAll('.live-results strong')].some(title => title.textContent.includes('choir'))",
         timeout=60_000,
     )
     assert results.count() > 1
     field.fill("")
-    page.wait_for_function("!document.querySelector('.live-results li')")
+    wait_until(page, "!document.querySelector('.live-results li')")
 
 
 @both_screens
@@ -385,8 +386,8 @@ def test_wide_figure_scrolls_by_keyboard_and_fades_until_its_end(visit):
     assert "gradient" in figure.evaluate(mask)
     figure.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("figure => figure.scrollLeft > 0", arg=figure.element_handle())
+    wait_until(page, "figure => figure.scrollLeft > 0", arg=figure.element_handle())
     assert caption.bounding_box()["x"] == before
     figure.evaluate("figure => figure.scrollTo({left: 9999, behavior: 'instant'})")
-    page.wait_for_function("figure => figure.classList.contains('at-end')", arg=figure.element_handle())
+    wait_until(page, "figure => figure.classList.contains('at-end')", arg=figure.element_handle())
     assert figure.evaluate(mask) == "none"

@@ -20,7 +20,7 @@ from bs4 import BeautifulSoup
 from building import served
 from run_notebooks import ROOT
 from small_book import built, make_book, write_contents, write_page
-from visit import Visit
+from visit import Visit, wait_until
 
 from musicwords.listen import Sound, mp3
 
@@ -133,7 +133,7 @@ def hear(page, name: str, keyboard: bool = False) -> None:
     """Start a sound, and wait until it is heard."""
     press(page, button(page, f"Play {name}"), keyboard)
     heard = f"name => {PLAYING}.some(([label, seconds]) => label === name && seconds > 0)"
-    page.wait_for_function(heard, arg=name)
+    wait_until(page, heard, arg=name)
 
 
 def mark(page, name: str, score: int, keyboard: bool = False) -> None:
@@ -435,7 +435,7 @@ def test_answers_stand_beside_the_marks_as_text(visit):
     assert page.locator(".listening b").count() == 0  # a label holds signs of HTML
     first_row = tables.first.locator("tbody tr").first
     first_row.locator("button").click()
-    page.wait_for_function(f"{PLAYING}.length === 1")
+    wait_until(page, f"{PLAYING}.length === 1")
 
 
 @pytest.mark.slow
@@ -445,9 +445,9 @@ def test_one_sound_plays_at_a_time_and_the_next_goes_on_at_its_place(visit, html
     button(page, "Begin the test").click()
     hear(page, "Reference")
     press_b = "document.querySelectorAll('.listening-row button')[1].click()"  # before the reference ends
-    page.wait_for_function(f"() => {PLAYING}[0][1] > 1 && ({press_b}, true)")
+    wait_until(page, f"() => {PLAYING}[0][1] > 1 && ({press_b}, true)")
     b = "document.querySelector('.listening-stage audio[aria-label=B]').played"
-    page.wait_for_function(f"{b}.length && {b}.end({b}.length - 1) > 0")
+    wait_until(page, f"{b}.length && {b}.end({b}.length - 1) > 0")
     assert page.evaluate(f"{b}.start({b}.length - 1)") > 0.9 and [name for name, _ in page.evaluate(PLAYING)] == ["B"]
     assert button(page, "Play Reference").is_visible() and button(page, "Stop B").is_visible()
     button(page, "Stop B").click()
@@ -455,7 +455,7 @@ def test_one_sound_plays_at_a_time_and_the_next_goes_on_at_its_place(visit, html
     hear(page, "B")
     ((_, seconds),) = page.evaluate(PLAYING)
     assert seconds < 0.9  # from the beginning
-    page.wait_for_function("!document.querySelector('.listening-playing')", timeout=1000 * (SECONDS + 4))  # at its end
+    wait_until(page, "!document.querySelector('.listening-playing')", timeout=1000 * (SECONDS + 4))  # at its end
 
 
 @pytest.mark.slow
@@ -481,7 +481,7 @@ def test_sound_that_cannot_be_loaded_says_so_and_can_be_tried_again(browser, sma
         button(page, "Begin the test").click()
         page.route("**/*.mp3", lambda route: route.abort())
         button(page, "Play A").click()
-        page.wait_for_function("document.querySelector('.listening-said').textContent")
+        wait_until(page, "document.querySelector('.listening-said').textContent")
         assert said(page) == listening.WORDS["failed"].replace("{name}", "A")
         assert button(page, "Play A").is_visible()
         go_on(page)

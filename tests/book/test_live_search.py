@@ -17,7 +17,7 @@ from filelock import FileLock
 from run_notebooks import ROOT
 from small_book import built, make_book, write_contents, write_page
 from transformers import ClapModel, ClapProcessor
-from visit import Visit
+from visit import Visit, wait_until
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 sys.path.insert(0, str(ROOT / "book" / "live"))
@@ -330,7 +330,7 @@ def test_search_is_used_by_keyboard(visit):
     page.keyboard.type("a choir sings")
     page.keyboard.press("Enter")
     wait_for_results(page)
-    page.wait_for_function("document.querySelector('.live-results strong').textContent.includes('choir')")
+    wait_until(page, "document.querySelector('.live-results strong').textContent.includes('choir')")
     titles = page.locator(".live-results strong").all_inner_texts()
     assert "choir" in titles[0] and len(set(titles)) == live_results_shown()
     assert said(page) == live_search.MESSAGES["found"].format(shown=len(titles), clips=31)
@@ -338,14 +338,12 @@ def test_search_is_used_by_keyboard(visit):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == EXAMPLES[1]
     page.keyboard.press("Enter")
-    page.wait_for_function(
-        "title => document.querySelector('.live-results strong').textContent !== title", arg=titles[0]
-    )
+    wait_until(page, "title => document.querySelector('.live-results strong').textContent !== title", arg=titles[0])
     assert field(page).input_value() == EXAMPLES[1]
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.tagName") == "AUDIO"
     field(page).fill("")
-    page.wait_for_function("!document.querySelector('.live-results').children.length")
+    wait_until(page, "!document.querySelector('.live-results').children.length")
     assert said(page) == "" and visit.errors == []
 
 
@@ -399,7 +397,7 @@ def test_file_that_does_not_arrive_is_named_and_asked_for_again(visit, name, fau
     page.route(f"**/{name}", faults[fault])
     field(page).focus()
     page.keyboard.type("p")
-    page.wait_for_function("document.querySelector('.live-status').textContent.includes('could not be loaded')")
+    wait_until(page, "document.querySelector('.live-status').textContent.includes('could not be loaded')")
     assert f"{name} did not arrive" in said(page) and page.locator(".live-results li").count() == 0
     if name.endswith(".gzip"):  # a browser does not ask twice for a script that failed
         page.unroute(f"**/{name}")
@@ -413,7 +411,7 @@ def test_page_that_was_opened_as_a_file_says_that_it_needs_a_server(browser, htm
     errors = []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto((html / f"{NAME}.html").as_uri())
-    page.wait_for_function("document.querySelector('.live-status').textContent")
+    wait_until(page, "document.querySelector('.live-status').textContent")
     assert "needs a web server" in said(page) and "http.server" in said(page)
     assert field(page).is_disabled() and errors == []
     page.close()

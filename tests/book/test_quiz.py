@@ -14,6 +14,7 @@ from building import build
 from run_notebooks import ROOT
 from small_book import built, make_book, write_contents, write_page
 from source import contents, page_files, text_of
+from visit import wait_until
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import quiz
@@ -206,7 +207,7 @@ def test_quiz_is_answered_by_keyboard(browser, html, scripts):
         page.keyboard.press("Enter")
         reason.wait_for(state="visible")
         if scripts:
-            page.wait_for_function("said => document.querySelector('.quiz-score').textContent.includes(said)", arg=said)
+            wait_until(page, "said => document.querySelector('.quiz-score').textContent.includes(said)", arg=said)
         page.keyboard.press("Tab")
         if place == 1:
             page.keyboard.press("Tab")  # over the link between two questions
