@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import nbformat
+from babel.messages.pofile import read_po
 from building import build
 from run_notebooks import ROOT
 
@@ -53,6 +54,15 @@ def write_path(root: Path, *names: str) -> None:
     path = root / "book" / "data" / "paths.yml"
     path.parent.mkdir(exist_ok=True)
     path.write_text("core:\n" + "".join(f"  - {name}\n" for name in names), encoding="utf-8")
+
+
+def catalogue(book: Path) -> set[str]:
+    """Return the messages of a small book that are to be translated."""
+    found = set()
+    for path in built(book, "gettext", "gettext").rglob("*.pot"):
+        with path.open("rb") as file:
+            found |= {message.id for message in read_po(file)}
+    return found
 
 
 def built(book: Path, builder: str = "", output: str = "out") -> Path:

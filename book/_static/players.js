@@ -25,13 +25,31 @@ function follow({ target: player }) {
   draw();
 }
 
+// A web server that sends files only whole, such as that of Python, lets nobody jump in a sound: it is kept in memory.
+const canJump = ({ seekable }) => seekable.length > 0 && seekable.end(0) > 0;
+
+async function keepInMemory({ target: player }) {
+  if (canJump(player)) return;
+  const sound = await (await fetch(player.currentSrc)).blob();
+  const { currentTime, paused } = player;
+  player.src = URL.createObjectURL(sound);
+  player.currentTime = currentTime;
+  if (!paused) player.play();
+}
+
 // A click on the spectrogram plays from there.
-async function playFrom({ target: picture, offsetX }) {
+function playFrom({ target: picture, offsetX }) {
   const player = picture.matches(".sound > img") && picture.parentElement.querySelector("audio");
   if (!player) return;
   const place = offsetX / picture.clientWidth;
-  await player.play(); // which loads the sound, and so its duration
-  player.currentTime = place * player.duration;
+  const jump = () => {
+    if (!canJump(player)) return;
+    player.removeEventListener("canplay", jump);
+    player.currentTime = place * player.duration;
+  };
+  player.addEventListener("canplay", jump);
+  if (player.readyState) jump();
+  player.play().catch(() => {}); // sayMissing hears of it
 }
 
 // A sound that does not arrive is said to be missing: browsers switch its player off, and say nothing.
@@ -48,7 +66,7 @@ function sayMissing({ target: player }) {
   });
 }
 
-const HEARD = { play: [stopOthers, follow], seeked: [follow], error: [sayMissing] };
+const HEARD = { play: [stopOthers, follow], seeked: [follow], loadedmetadata: [keepInMemory], error: [sayMissing] };
 for (const [name, answers] of Object.entries(HEARD)) {
   for (const answer of answers) document.addEventListener(name, answer, true); // these events do not bubble
 }

@@ -81,7 +81,7 @@ def problems(english: str, chinese: str) -> list[str]:
     before, after = kept(english), kept(chinese)
     found += [f"has lost {kind} {what!r}" for kind, what in (before - after)]
     found += [f"has {kind} {what!r}, which the original lacks" for kind, what in (after - before)]
-    if not has_words(english):
+    if not has_words(english) or ("\\" in english and chinese == english):  # a formula in a line of its own
         return found
     shown, bold = words(chinese), emphasis(english)
     if emphasis(chinese) != bold:

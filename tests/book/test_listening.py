@@ -15,11 +15,10 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from babel.messages.pofile import read_po
 from bs4 import BeautifulSoup
 from building import served
 from run_notebooks import ROOT
-from small_book import built, make_book, write_contents, write_page
+from small_book import built, catalogue, make_book, write_contents, write_page
 from visit import Visit, wait_until
 
 from musicwords.listen import Sound, mp3
@@ -579,8 +578,7 @@ def test_only_a_page_with_a_test_loads_its_scripts(html):
 
 @pytest.mark.slow
 def test_every_word_is_in_the_catalogue_and_other_builders_say_where_the_test_is(book, html):
-    with (built(book, "gettext", "gettext") / "book.pot").open("rb") as file:
-        found = {message.id for message in read_po(file)}
+    found = catalogue(book)
     assert {listening.HOW, listening.ELSEWHERE, *listening.WORDS.values()} - found == set()
     for builder, file in (("text", "intro.txt"), ("notebooks", "intro.ipynb")):
         text = (built(book, builder) / "book" / file).read_text(encoding="utf-8")

@@ -8,11 +8,10 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from babel.messages.pofile import read_po
 from bs4 import BeautifulSoup
 from building import build
 from run_notebooks import ROOT
-from small_book import built, make_book, write_contents, write_page
+from small_book import built, catalogue, make_book, write_contents, write_page
 from source import contents, page_files, text_of
 from visit import wait_until
 
@@ -238,8 +237,7 @@ def test_other_builders_show_the_answers_after_the_questions(book, html):
 @pytest.mark.slow
 def test_every_word_is_in_the_catalogue(book):
     """The catalogue of what is to be translated has the texts of the quiz, and the words around them."""
-    with (built(book, "gettext", "gettext") / "book.pot").open("rb") as file:
-        found = {message.id for message in read_po(file)}
+    found = catalogue(book)
     around = {quiz.HOW, quiz.RIGHT, quiz.WRONG, quiz.AGAIN, quiz.SCORE}
     assert {*TEXTS, *REASONS, *around} - found == set()
 
