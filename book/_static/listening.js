@@ -80,7 +80,7 @@ function takeTest(box) {
   const sources = new Map(test.sounds.map((file, at) => [file, box.querySelectorAll("audio")[at]]));
   const say = (name, values = {}) => words[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
   const letter = (place) => String.fromCharCode(65 + place);
-  const levels = words.levels.split(/,\s*/);
+  const levels = words.levels.split(/[,、]\s*/);
   const stage = element("div", { className: "listening-stage" });
   const said = element("p", { className: "listening-said", role: "status" });
   const clear = element("button", { type: "button", className: "listening-clear" }, say("clear"));

@@ -1,0 +1,184 @@
+"""The Chinese edition: every message is translated, keeps what it has to keep, and stands beside its English page."""
+
+import csv
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from babel.messages.catalog import Catalog
+from run_notebooks import ROOT
+from sphinx_intl.catalog import dump_po, load_po
+
+sys.path.insert(0, str(ROOT / "book" / "locale"))
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import catalogs
+import chinese
+import edition
+import messages
+
+PAGES = catalogs.catalogues("zh_CN")
+TERMS = ROOT / "book" / "locale" / "terms.csv"
+TERM = re.compile(r"\{term\}`([^`<]+?)(?: <([^`>]+)>)?`")
+
+
+# The catalogues
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_translations_of_a_page_are_whole_and_keep_what_they_must(page):
+    assert catalogs.faults(PAGES[page]) == []
+
+
+def test_every_page_has_a_catalogue():
+    pages = {path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "book").rglob("*.md")}
+    pages |= {path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "notebooks").rglob("*.ipynb")}
+    assert {page for page in pages if "checkpoints" not in page} == set(PAGES) - {"sphinx"}
+
+
+@pytest.mark.parametrize(
+    ("english", "wrong", "fault"),
+    [
+        ("A sound.", "", "is not translated"),
+        ("See {cite:p}`a2020`.", "见此处。", "has lost cite:p 'a2020'"),
+        ("See {term}`embeddings <embedding>`.", "见{term}`嵌入 <token>`。", "has lost term 'embedding'"),
+        ("See [](a.md).", "见[](b.md)。", "has lost link 'a.md'"),
+        ("It is $x^2$.", "它是 $x^3$。", "has lost formula '$x^2$'"),
+        ("Call `load`.", "调用 `save`。", "has lost code 'load'"),
+        ("Page {page} of it.", "第 {pages} 页。", "has lost place '{page}'"),
+        ("A <b>word</b>.", "一个词。", "has lost tag '<b>'"),
+        ("**A word** here.", "**词。**在这里。", "look at the asterisks"),
+        ("There are 12 clips.", "有十二段。", "has lost the number 12"),
+        ("A word, and another.", "词,另一个。", "has the half-width '词,'"),
+        ("Use CLAP here.", "这里用CLAP。", "has no space in '用C'"),
+        ("Use CLAP, here.", "用 CLAP ，在这里。", "has a space beside the full-width sign"),
+        ("First, the sound.", "1. 先听。", "which Markdown takes for a block"),
+        ("The sound of it is low.", "The sound of it is low.", "is not in Chinese"),
+        ("One line.", "一\n行。", "has a line break"),
+    ],
+)
+def test_fault_of_a_translation_is_named(english, wrong, fault):
+    assert any(fault in problem for problem in messages.problems(english, wrong)), messages.problems(english, wrong)
+
+
+@pytest.mark.parametrize(
+    ("english", "right"),
+    [
+        ("{cite:t}`kim2002` tried it with 22 people.", "{cite:t}`kim2002` 请 22 个人做了实验。"),
+        ("A {term}`joint embedding` leaves out the tags.", "{term}`联合嵌入 <joint embedding>`不经过标签。"),
+        ("**It takes** about 5 minutes.", "**用时**：约 5 分钟。"),
+        ("There are 70 billion of them.", "共有 700 亿。"),
+        ("Words, \n", "词，"),
+    ],
+)
+def test_right_translation_has_no_fault(english, right):
+    assert messages.problems(english, right) == []
+
+
+def of_terms() -> Iterator[tuple[str, str, str]]:
+    """Yield each use of a term in the catalogues: its page, the English term, and the Chinese that is shown."""
+    for page, path in PAGES.items():
+        for message in load_po(path):
+            for shown, target in TERM.findall(message.string or ""):
+                yield page, target or shown, shown
+
+
+def test_terms_are_those_of_the_table():
+    """A use may shorten the term, as in English, or name a thing in Latin letters."""
+    with TERMS.open(encoding="utf-8") as file:
+        table = {row["english"].lower(): row["chinese"].lower() for row in csv.DictReader(file)}
+
+    def fits(term: str, shown: str) -> bool:
+        listed = table.get(term.lower(), shown)
+        return listed in shown or shown in listed or shown.isascii()
+
+    assert [use for use in of_terms() if not fits(use[1], use[2].lower())] == []
+
+
+# A sentence that has changed
+
+
+@pytest.fixture
+def changed(tmp_path, monkeypatch) -> Path:
+    """A catalogue in which one English sentence has changed, as ``make catalogs`` leaves it."""
+    catalogue = Catalog(locale="zh_CN")
+    catalogue.add("A slow piano.", "慢速的钢琴。")
+    catalogue.add("A fast fiddle.", "快速的民间小提琴。", flags=["fuzzy"])
+    path = tmp_path / "zh_CN" / "LC_MESSAGES" / "book" / "page.po"
+    dump_po(str(path), catalogue)
+    monkeypatch.setattr(catalogs, "LOCALE", tmp_path)
+    return path
+
+
+def test_changed_sentence_is_named(changed):
+    (fault,) = catalogs.faults(changed)
+    assert fault.startswith("“A fast fiddle.” has changed")
+
+
+def test_translation_is_carried_over_by_one_command(changed):
+    assert catalogs.carry("zh_CN", "book/page") == []
+    assert catalogs.faults(changed) == []
+    assert {message.string for message in load_po(str(changed)) if message.id} == {"慢速的钢琴。", "快速的民间小提琴。"}
+
+
+def test_translation_that_lost_something_is_not_carried_over(changed):
+    catalogue = load_po(str(changed))
+    catalogue.add("A slow {term}`piano`.", "慢速的钢琴。", flags=["fuzzy"])
+    dump_po(str(changed), catalogue)
+    before = changed.read_bytes()
+    assert catalogs.carry("zh_CN", "book/page") != []
+    assert changed.read_bytes() == before
+
+
+# Glued values, search and settings
+
+
+@pytest.mark.parametrize(
+    ("value", "chinese_value"),
+    [
+        ("0.74 (0.68 to 0.80)", "0.74（0.68 至 0.80）"),
+        ("0.33 to 0.67", "0.33 至 0.67"),
+        ("5 of 6", "6 个中的 5 个"),
+        ("below", "低于"),
+        ("tempo, family and BLEU", "速度、音色族和 BLEU"),
+        ("*tempo* and *family*", "*速度*和*音色族*"),
+        ("silence explains 29% of it", "无声占其中的 29%"),
+        ("Rock in E minor", "Rock in E minor"),
+    ],
+)
+def test_glued_value_is_put_into_chinese(value, chinese_value):
+    table = {
+        "below": "低于",
+        "tempo": "速度",
+        "family": "音色族",
+        "silence explains {share} of it": "无声占其中的 {share}",
+    }
+    assert chinese.Values(table).translated("name", value) == chinese_value
+
+
+def test_glued_value_of_one_name_comes_first():
+    assert chinese.Values({"lower": "较低", "here=lower": "更低"}).translated("here", "lower") == "更低"
+
+
+def test_search_splits_chinese_into_pairs():
+    assert chinese.SearchPairs({}).split("余弦相似度 of CLAP，音") == [
+        "余弦",
+        "弦相",
+        "相似",
+        "似度",
+        "of",
+        "CLAP",
+        "音",
+    ]
+
+
+def test_settings_of_an_edition_are_those_of_the_book_but_for_its_own(tmp_path):
+    edition.write_config(ROOT, "zh_CN", tmp_path / "_config.yml")
+    ours = yaml.safe_load((tmp_path / "_config.yml").read_text(encoding="utf-8"))
+    theirs = yaml.safe_load((ROOT / "book" / "_config.yml").read_text(encoding="utf-8"))
+    assert ours["sphinx"]["config"]["language"] == "zh_CN"
+    assert ours["sphinx"]["config"]["redirects"] == theirs["sphinx"]["config"]["redirects"]
+    assert ours["sphinx"]["local_extensions"].keys() == theirs["sphinx"]["local_extensions"].keys()
+    assert ours["bibtex_bibfiles"] == theirs["bibtex_bibfiles"]
