@@ -23,7 +23,7 @@ BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.y
 	--path-output $(BOOK_OUTPUT) -W -n --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help environment check-env book serve test test-fast lint format links bench clips checkpoints fetch-full reader-notebooks lab slides pdf bundle clean
+.PHONY: help environment check-env book serve test test-fast lint format links bench clips checkpoints fetch-full catalogs reader-notebooks lab slides pdf bundle clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-17s %s\n", $$1, $$2}'
@@ -48,14 +48,18 @@ environment: $(READY)  ## make the Python environment in .venv (TORCH=cpu: witho
 check-env: $(READY)  ## say what works here ([OK]) and what does not ([FAIL]), with the mend
 	$(PY) -m musicwords.environment
 
-book: $(READY)  ## execute the notebooks that changed, and build the book
+book: $(READY)  ## execute the notebooks that changed, and build the book in both languages
 	$(PY) tests/run_notebooks.py --build $(BOOK_OUTPUT)/_build --jobs $(JOBS)
 	$(PY) book/live/parts.py
 	$(BUILD)
+	$(PY) book/locale/edition.py $(BOOK_OUTPUT)/_build zh_CN
 	@echo "The book is in $(HTML): open $(HTML)/index.html, or run: make serve"
 
 serve: book  ## build the book and serve it on http://localhost:8000
 	$(PY) -m http.server --bind 127.0.0.1 --directory $(HTML) 8000
+
+catalogs: book  ## collect the messages that changed for translators (see book/locale/catalogs.py)
+	$(PY) book/locale/catalogs.py --output $(BOOK_OUTPUT)/_build
 
 reader-notebooks: book  ## write the notebooks that readers open to _build/notebooks
 	$(BUILD) --builder=custom --custom-builder=notebooks

@@ -29,6 +29,13 @@ def build(
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
 
 
+def build_edition(root: Path, output: Path, log: Path, language: str = "zh_CN") -> subprocess.CompletedProcess:
+    """Build the pages in another language beside those that ``build`` wrote."""
+    environment = offline(log) | {"GITHUB_REPOSITORY": "someone/book", "BOOK_SITE": ""}
+    command = [sys.executable, "book/locale/edition.py", str(output / "_build"), language]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+
+
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serve a folder while the ``with`` block runs, and give its address."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from building import build, chromium, served
+from building import build, build_edition, chromium, served
 from filelock import FileLock
 from find_browser import find_browser
 from run_notebooks import ROOT, execute, fill
@@ -81,7 +81,10 @@ def executed(shared) -> dict[Path, dict]:
 
 @pytest.fixture(scope="session")
 def built_book(executed, shared) -> Path:
-    """The folder of the built pages, from the executed notebooks, without a network; the first process builds it."""
+    """The folder of the built pages in both languages, from the executed notebooks, without a network.
+
+    The first process builds it.
+    """
     assert all(report["passed"] for report in executed.values())
     output = shared / "book"
     with FileLock(shared / "book.lock"):
@@ -89,7 +92,10 @@ def built_book(executed, shared) -> Path:
             fill(output / "_build" / ".jupyter_cache")
             done = build(ROOT, output, output / "network.log")
             assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
-            assert "Executing notebook" not in done.stdout + done.stderr, "the cache lacks a notebook"
+            chinese = build_edition(ROOT, output, output / "network.log")
+            assert chinese.returncode == 0, (chinese.stdout + chinese.stderr)[-6000:]
+            said = done.stdout + done.stderr + chinese.stdout + chinese.stderr
+            assert "Executing notebook" not in said, "the cache lacks a notebook"
             attempts = output / "network.log"
             assert not attempts.exists(), f"the build asked for {attempts.read_text()}"
             (output / "built").touch()

@@ -16,7 +16,10 @@ import lxml.html
 
 STYLE_URL = re.compile(r"""url\(\s*['"]?(?!data:)([^'")]+)""")
 CONTENTS = "bd-docs-nav"  # the class of the sidebar of the theme
-OF_SPHINX, REDIRECTS = {"genindex.html", "search.html"}, {"index.html"}  # pages that the contents do not list
+# Pages that the contents do not list. The second kind has no contents either.
+OF_SPHINX = {"genindex.html", "search.html", "404.html"}
+REDIRECTS = {"index.html", "notebooks/language_models/language_models.html"}
+EDITIONS = ("zh/",)  # folders of the pages in other languages, whose links are looked at apart
 FENCED = re.compile(r"^(`{3,}).*?^\1", re.MULTILINE | re.DOTALL)
 LOCAL = re.compile(r"""(?:\]\(|(?:src|srcset|href)=")(?!https?:|#)([^)"\s]+)""")
 QUOTED_PATH = re.compile(r"`((?:book|musicwords|notebooks|recipes|tests)/[\w./-]*)`")
@@ -55,7 +58,7 @@ class Page:
             parts = urlsplit(address)
             if not parts.scheme and not parts.netloc and address not in ("", "#"):
                 file = posixpath.join(posixpath.dirname(self.name), unquote(parts.path)) if parts.path else self.name
-                found.append((posixpath.normpath(file), unquote(parts.fragment)))
+                found.append((posixpath.normpath(file).lstrip("/"), unquote(parts.fragment)))
         return found
 
     def pages(self, path: str) -> list[str]:
@@ -69,7 +72,7 @@ def read(folder: Path) -> dict[str, Page]:
     return {
         name: Page(name, lxml.html.fromstring(path.read_bytes()))
         for name, path in paths.items()
-        if not name.startswith("_")
+        if not name.startswith(("_", *EDITIONS))
     }
 
 

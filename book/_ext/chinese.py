@@ -5,19 +5,21 @@
   Words among that are translated by ``glued.yml``; a value that the table lacks stays as it is.
 """
 
+import json
 import re
 from functools import cached_property
 from pathlib import Path
 
 import yaml
 from docutils import nodes
+from myst_nb.core.variables import format_plain_text
 from myst_nb.ext.glue import roles
-from myst_nb.ext.glue.crossref import ReplacePendingGlueReferences
-from myst_nb.ext.glue.utils import create_pending_glue_ref
+from myst_nb.ext.glue.utils import glue_warning
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.search.zh import SearchChinese
-from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.transforms import SphinxTransform
+from sphinx.transforms.i18n import Locale
 
 CHINESE = "\u4e00-\u9fff"
 WORDS = re.compile(rf"[{CHINESE}]+|[a-zA-Z0-9_]+")
@@ -50,53 +52,70 @@ var splitQuery = (query) => [...query.matchAll(/[{CHINESE}]+|[a-zA-Z0-9_]+/g)].f
         return words
 
 
+INTERVALS = (
+    (re.compile(r"^([^ ]+) \(([^ ]+) to ([^ ]+)\)$"), r"\1（\2 至 \3）"),
+    (re.compile(r"^([^ ]+) to ([^ ]+)$"), r"\1 至 \2"),
+    (re.compile(r"^(\d+) of (\d+)$"), r"\2 个中的 \1 个"),
+)
+SIGN = f"[{CHINESE}，。：；？！、（）《》“”]"
+CLOSE_START, CLOSE_END = re.compile(f"^ ({SIGN})"), re.compile(f"({SIGN}) $")
+SEPARATOR = re.compile(r", and |, | and ")
+
+
+def is_chinese(character: str) -> bool:
+    """Tell whether a character is a Chinese one, or a full-width sign; an empty text is none."""
+    return re.fullmatch(SIGN, character) is not None
+
+
 def spaced(text: str) -> str:
     """Return a text with a space between a Chinese character and a Latin one."""
     return re.sub(rf"(?<=[{CHINESE}])(?=[a-zA-Z0-9])|(?<=[a-zA-Z0-9])(?=[{CHINESE}])", " ", text)
 
 
-class Glued(nodes.General, nodes.Inline, nodes.TextElement):
-    """A value with the ``name`` under which it was glued."""
+class Glued(nodes.Inline, nodes.TextElement):
+    """A value in Chinese, until it is known what stands beside it."""
 
 
 class PasteText(roles.PasteTextRole):
-    """``glue:text``, which in a translated message asks for the value when the page is written."""
+    """``glue:text`` in a translated message: the value that MyST-NB has written for the page, in Chinese."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return the value, or a place for it."""
-        if "::" in self.text:
+        """Return the value."""
+        if "nb_renderer" in self.document or "::" in self.text:
             return super().run()
-        name, _, form = self.text.partition(":")
         env = self.document.settings.env
-        page = "/" + Path(env.doc2path(env.docname, base=False)).as_posix()
-        kind = {"inline": True, "gtype": "text", "fmt_spec": form or "s"}
-        return [
-            Glued("", "", create_pending_glue_ref(self.document, self.source, self.line, page, name, **kind), name=name)
-        ], []
+        name, _, form = self.text.partition(":")
+        written = Path(env.mystnb_config.output_folder, f"{env.docname}.glue.json")
+        outputs = json.loads(written.read_text(encoding="utf-8")) if written.is_file() else {}
+        if name not in outputs:
+            return [], [
+                glue_warning(f"No key {name!r} found in glue data for this document.", self.document, self.line)
+            ]
+        value = format_plain_text(outputs[name]["data"]["text/plain"], form or "s")
+        table = Path(env.srcdir) / "book" / "locale" / env.config.language / "glued.yml"
+        values = Values(yaml.safe_load(table.read_text(encoding="utf-8")) if table.is_file() else {})
+        return [Glued("", values.translated(name, value))], []
 
 
-class TranslateGlued(SphinxPostTransform):
-    """Put the words of the table in place of what was glued."""
+class JoinGlued(SphinxTransform):
+    """Take away the spaces between values and the text around them, which numbers need and Chinese does not."""
 
-    default_priority = ReplacePendingGlueReferences.default_priority + 1
+    default_priority = Locale.default_priority + 1
 
-    def run(self, **kwargs) -> None:
-        """Change the values of one page."""
-        path = Path(self.app.srcdir) / "book" / "locale" / self.config.language / "glued.yml"
-        values = Values(yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {})
+    def apply(self, **kwargs) -> None:
+        """Change one page."""
         for glued in list(self.document.findall(Glued)):
-            glued.replace_self(nodes.Text(values.translated(glued["name"], glued.astext())))
+            parent, text = glued.parent, glued.astext()
+            place = parent.index(glued)
+            if place and isinstance(parent[place - 1], nodes.Text) and is_chinese(text[:1]):
+                parent[place - 1] = nodes.Text(CLOSE_END.sub(r"\1", parent[place - 1]))
+            if place + 1 < len(parent) and isinstance(parent[place + 1], nodes.Text) and is_chinese(text[-1:]):
+                parent[place + 1] = nodes.Text(CLOSE_START.sub(r"\1", parent[place + 1]))
+            parent[place] = nodes.Text(text)
 
 
 class Values:
     """The table of glued values: English to Chinese, with names in braces for what may be anything."""
-
-    INTERVALS = (
-        (re.compile(r"^([^ ]+) \(([^ ]+) to ([^ ]+)\)$"), r"\1（\2 至 \3）"),
-        (re.compile(r"^([^ ]+) to ([^ ]+)$"), r"\1 至 \2"),
-        (re.compile(r"^(\d+) of (\d+)$"), r"\2 个中的 \1 个"),
-    )
-    SEPARATOR = re.compile(r", and |, | and ")
 
     def __init__(self, table: dict[str, str]):
         self.table = table
@@ -116,6 +135,14 @@ class Values:
         """Return a value in Chinese, or as it is if the table lacks it."""
         return self.table.get(f"{name}={value}") or self.item(value) or self.listed(value) or value
 
+    @cached_property
+    def separator(self) -> re.Pattern:
+        """What stands between items of a list, or an item of the table that has such a thing inside."""
+        whole = [key for key in self.table if SEPARATOR.search(key) and not set("{=.") & set(key)]
+        keys = "|".join(map(re.escape, sorted(whole, key=len, reverse=True)))
+        item = rf"(?P<item>{keys})(?=\*?(?:, | and |$))|" if whole else ""
+        return re.compile(item + SEPARATOR.pattern)
+
     def item(self, value: str) -> str | None:
         """Return what the table has for a value: itself, a pattern, or an interval."""
         if value in self.table:
@@ -123,32 +150,36 @@ class Values:
         for pattern, chinese in self.patterns:
             if match := pattern.fullmatch(value):
                 caught = {key: self.item(one) or self.listed(one) or one for key, one in match.groupdict().items()}
-                return chinese.format(**caught)
-        for pattern, form in self.INTERVALS:
+                return spaced(chinese.format(**caught))
+        for pattern, form in INTERVALS:
             if any(character.isdigit() for character in value) and pattern.match(value):
                 return pattern.sub(form, value)
         return None
 
     def listed(self, value: str) -> str | None:
-        """Return a list in Chinese, if each of its items is in the table or starts with a capital letter."""
-        items = self.SEPARATOR.split(value)
-        if len(items) < 2:
+        """Return a list in Chinese, if each of its items is in the table, a name or a number."""
+        items, end = [""], 0
+        for match in self.separator.finditer(value):
+            item = match.groupdict().get("item")
+            items[-1] += value[end : match.start()] + (item or "")
+            end = match.end()
+            if item is None:
+                items.append("")
+        items[-1] += value[end:]
+        if len(items) < 2 and not value.startswith("*"):
             return None
-        found = []
-        for written in items:
-            bare = written.strip("*")
-            chinese = self.item(bare) or (bare if bare[:1].isupper() else None)
-            if chinese is None:
-                return None
-            found.append(written.replace(bare, chinese))
-        return spaced(f"{'、'.join(found[:-1])}和{found[-1]}")
+        bare = [item.strip("*") for item in items]
+        found = [self.item(item) or (item if item[:1].isupper() or item[:1].isdigit() else None) for item in bare]
+        if None in found:
+            return None
+        return spaced("和".join(filter(None, ["、".join(found[:-1]), found[-1]])))
 
 
 def find_glue(app: Sphinx, config: Config) -> None:
     """Let translated messages find what their notebooks glue."""
     if config.language != "en":
         app.add_role_to_domain("glue", "text", PasteText(), override=True)
-        app.add_post_transform(TranslateGlued)
+        app.add_transform(JoinGlued)
 
 
 def setup(app: Sphinx) -> dict:

@@ -1,6 +1,7 @@
 """The Chinese edition: every message is translated, keeps what it has to keep, and stands beside its English page."""
 
 import csv
+import hashlib
 import re
 import sys
 from collections.abc import Iterator
@@ -97,6 +98,20 @@ def test_terms_are_those_of_the_table():
     assert [use for use in of_terms() if not fits(use[1], use[2].lower())] == []
 
 
+def test_readme_is_translated_from_the_english_one_as_it_is():
+    """Whoever changes README.md looks at the Chinese one, and writes the new hash at its end."""
+    english, translated = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
+    found = hashlib.sha256(english.encode()).hexdigest()
+    assert found in translated, f"README.md has changed: mend README.zh-CN.md, and write {found} at its end"
+    code, target = (
+        re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL),
+        re.compile(r"\]\(([^)]+)\)|(?:src|srcset)=\"([^\"]+)"),
+    )
+    assert set(code.findall(english)) - set(code.findall(translated)) == set()
+    own = {("README.zh-CN.md", ""), ("README.md", "")}
+    assert set(target.findall(english)) - own == set(target.findall(translated)) - own
+
+
 # A sentence that has changed
 
 
@@ -141,9 +156,11 @@ def test_translation_that_lost_something_is_not_carried_over(changed):
         ("0.74 (0.68 to 0.80)", "0.74（0.68 至 0.80）"),
         ("0.33 to 0.67", "0.33 至 0.67"),
         ("5 of 6", "6 个中的 5 个"),
+        ("0.00 and 0.65", "0.00 和 0.65"),
+        ("noise, 10 dB below and tempo", "低 10 dB 的噪声和速度"),
         ("below", "低于"),
         ("tempo, family and BLEU", "速度、音色族和 BLEU"),
-        ("*tempo* and *family*", "*速度*和*音色族*"),
+        ("*tempo* and *family*", "速度和音色族"),
         ("silence explains 29% of it", "无声占其中的 29%"),
         ("Rock in E minor", "Rock in E minor"),
     ],
@@ -152,6 +169,7 @@ def test_glued_value_is_put_into_chinese(value, chinese_value):
     table = {
         "below": "低于",
         "tempo": "速度",
+        "noise, 10 dB below": "低 10 dB 的噪声",
         "family": "音色族",
         "silence explains {share} of it": "无声占其中的 {share}",
     }

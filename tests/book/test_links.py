@@ -14,15 +14,21 @@ OWN = (
 )  # as building.py says
 
 
+@pytest.fixture(scope="module", params=["", "zh"], ids=["English", "Chinese"])
+def edition(request, built_book) -> Path:
+    """The folder of the pages in one language."""
+    return built_book / request.param
+
+
 @pytest.fixture(scope="module")
-def pages(built_book) -> dict[str, links.Page]:
-    return links.read(built_book)
+def pages(edition) -> dict[str, links.Page]:
+    return links.read(edition)
 
 
 @pytest.mark.slow
-def test_every_link_leads_to_a_file(built_book, pages):
+def test_every_link_leads_to_a_file(edition, pages):
     assert len(pages) > 50
-    assert links.file_problems(built_book, pages) == []
+    assert links.file_problems(edition, pages) == []
 
 
 @pytest.mark.slow
