@@ -23,7 +23,7 @@ BUILD := $(BIN)/jupyter-book build . --config book/_config.yml --toc book/_toc.y
 	--path-output $(BOOK_OUTPUT) -W -n --keep-going
 
 .DEFAULT_GOAL := help
-.PHONY: help environment check-env book serve test test-fast lint format links bench clips checkpoints fetch-full catalogs reader-notebooks lab slides pdf bundle clean
+.PHONY: help environment check-env book serve test test-fast lint format links bench clips checkpoints fetch-full catalogs notebooks-zh reader-notebooks lab slides pdf bundle clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-17s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ catalogs: book  ## collect the messages that changed for translators (see book/l
 
 reader-notebooks: book  ## write the notebooks that readers open to _build/notebooks
 	$(BUILD) --builder=custom --custom-builder=notebooks
+
+notebooks-zh: reader-notebooks  ## write the notebooks in Chinese to _build/notebooks/zh
+	$(PY) book/locale/edition.py $(BOOK_OUTPUT)/_build zh_CN --notebooks
 
 lab: reader-notebooks  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab $(BOOK_OUTPUT)/_build/notebooks/index.ipynb

@@ -29,10 +29,12 @@ def build(
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
 
 
-def build_edition(root: Path, output: Path, log: Path, language: str = "zh_CN") -> subprocess.CompletedProcess:
+def build_edition(
+    root: Path, output: Path, log: Path, *options: str, language: str = "zh_CN", site: str = ""
+) -> subprocess.CompletedProcess:
     """Build the pages in another language beside those that ``build`` wrote."""
-    environment = offline(log) | {"GITHUB_REPOSITORY": "someone/book", "BOOK_SITE": ""}
-    command = [sys.executable, "book/locale/edition.py", str(output / "_build"), language]
+    environment = offline(log) | {"GITHUB_REPOSITORY": "someone/book", "BOOK_SITE": site}
+    command = [sys.executable, "book/locale/edition.py", str(output / "_build"), language, *options]
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
 
 

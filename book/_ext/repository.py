@@ -78,11 +78,12 @@ def use_addresses(app: Sphinx, config: Config) -> None:
 
 
 def launch_from_branch(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
-    """Let the rocket open the reader's notebook, not the source."""
+    """Let the rocket open the reader's notebook in the language of the page, not the source."""
+    edition = "" if app.config.language == "en" else f"{app.config.language.partition('_')[0]}/"
     for group in context["header_buttons"]:
         if group.get("label") == "launch-buttons":
             for button in group["buttons"]:
-                button["url"] = colab_url(app.config.repository_url, pagename)
+                button["url"] = colab_url(app.config.repository_url, edition + pagename)
 
 
 def setup(app: Sphinx) -> dict:

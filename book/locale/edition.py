@@ -1,7 +1,8 @@
 """Build the book in another language beside the English pages: ``python book/locale/edition.py _build zh_CN``.
 
 The notebooks are not executed again: their outputs come from the cache of the English pages. What both editions would
-have, such as scripts, sounds and figures, stands once, in the folder of the English pages.
+have, such as scripts, sounds and figures, stands once, in the folder of the English pages. With ``--notebooks`` the
+notebooks that readers open are written instead of the pages.
 """
 
 import argparse
@@ -60,25 +61,38 @@ def share(pages: Path, edition: Path) -> None:
             path.unlink()
 
 
-def build(output: Path, language: str, root: Path = ROOT) -> int:
-    """Build an edition into the pages in ``output``, which are there already; return the exit status."""
+def build(output: Path, language: str, root: Path = ROOT, builder: str = "html") -> int:
+    """Build an edition beside the English one, which is in ``output`` already; return the exit status.
+
+    Parameters
+    ----------
+    output : folder of the build, such as ``_build``
+    language : such as ``zh_CN``
+    root : of the book
+    builder : ``html`` for the pages, ``notebooks`` for the notebooks that readers open
+    """
     own = output / language
     write_config(root, language, own / "_config.yml")
-    built = own / "_build"
-    built.mkdir(exist_ok=True)
-    for name in (".jupyter_cache",):
-        if not (built / name).exists():
-            (built / name).symlink_to((output / name).resolve())
+    (own / "_build").mkdir(exist_ok=True)
+    cache = own / "_build" / ".jupyter_cache"
+    if not cache.exists():
+        cache.symlink_to((output / cache.name).resolve())
     command = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "--config", own / "_config.yml"]
     command += ["--toc", "book/_toc.yml", "--path-output", own, "-W", "-n", "--keep-going"]
+    command += [] if builder == "html" else ["--builder=custom", f"--custom-builder={builder}"]
     site = os.environ.get("BOOK_SITE", "").rstrip("/")
     environment = os.environ | ({"BOOK_SITE": f"{site}/{folder(language)}"} if site else {})
     done = subprocess.run(command, cwd=root, env=environment)
     if done.returncode == 0:
-        target = output / "html" / folder(language)
+        target = output / builder / folder(language)
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(built / "html", target)
-        share(output / "html", target)
+        shutil.copytree(own / "_build" / builder, target)
+        if builder == "html":
+            share(output / builder, target)
+        for offered in (output / "html" / folder(language) / "_sources").rglob("*.ipynb") if site else ():
+            written = target / offered.relative_to(output / "html" / folder(language) / "_sources")
+            if builder == "notebooks" and written.is_file():
+                shutil.copyfile(written, offered)  # what the button of a published page downloads
     return done.returncode
 
 
@@ -87,8 +101,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("output", type=Path, help="folder of the build, such as _build")
     parser.add_argument("language", help="such as zh_CN")
+    parser.add_argument("--notebooks", action="store_true", help="write the notebooks that readers open")
     options = parser.parse_args()
-    return build(options.output.resolve(), options.language)
+    return build(options.output.resolve(), options.language, builder="notebooks" if options.notebooks else "html")
 
 
 if __name__ == "__main__":

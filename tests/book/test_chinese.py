@@ -3,15 +3,21 @@
 import csv
 import hashlib
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from babel.messages.catalog import Catalog
+from bs4 import BeautifulSoup
+from building import build, build_edition, served
 from run_notebooks import ROOT
+from small_book import make_book, write_cells, write_contents, write_page
 from sphinx_intl.catalog import dump_po, load_po
+from visit import Visit, wait_until
 
 sys.path.insert(0, str(ROOT / "book" / "locale"))
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -21,6 +27,7 @@ import edition
 import messages
 
 PAGES = catalogs.catalogues("zh_CN")
+SITE = "https://example.org/book"
 TERMS = ROOT / "book" / "locale" / "terms.csv"
 TERM = re.compile(r"\{term\}`([^`<]+?)(?: <([^`>]+)>)?`")
 
@@ -200,3 +207,112 @@ def test_settings_of_an_edition_are_those_of_the_book_but_for_its_own(tmp_path):
     assert ours["sphinx"]["config"]["redirects"] == theirs["sphinx"]["config"]["redirects"]
     assert ours["sphinx"]["local_extensions"].keys() == theirs["sphinx"]["local_extensions"].keys()
     assert ours["bibtex_bibfiles"] == theirs["bibtex_bibfiles"]
+
+
+# The pages
+
+
+SENTENCE = "The score is {glue:text}`low`, and {term}`cosine similarity` is a number."
+GLOSSARY = "# Glossary\n\n:::{glossary}\ncosine similarity\n  A number.\n:::\n"
+TRANSLATED = {
+    "book/intro": {"Title": "标题", "Text.": "正文。"},
+    "book/part/glossary": {
+        "cosine similarity": "余弦相似度（cosine similarity）",
+        "A number.": "一个数。",
+        "Glossary": "术语表",
+    },
+    "notebooks/cells": {
+        "Cells": "单元格",
+        SENTENCE: "得分 {glue:text}`low`，而{term}`余弦相似度 <cosine similarity>`是一个数。",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """A small book in both languages, with pages and notebooks."""
+    root = make_book(tmp_path_factory.mktemp("editions"))
+    write_contents(root, "book/part/glossary", "notebooks/cells")
+    write_page(root, GLOSSARY, "book/part/glossary")
+    write_cells(root, "from myst_nb import glue\nglue('low', 'below', display=False)")
+    path = root / "notebooks" / "cells.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell(SENTENCE))
+    nbformat.write(notebook, path)
+    locale = root / "book" / "locale" / "zh_CN"
+    for page, strings in TRANSLATED.items():
+        catalogue = Catalog(locale="zh_CN")
+        for english, translated in strings.items():
+            catalogue.add(english, translated)
+        dump_po(str(locale / "LC_MESSAGES" / f"{page}.po"), catalogue)
+    shutil.copy(ROOT / "book" / "locale" / "zh_CN" / "config.yml", locale)
+    (locale / "glued.yml").write_text("below: 偏低\n", encoding="utf-8")
+    shutil.copy(ROOT / "book" / "locale" / "edition.py", locale.parent)
+    for builder in ((), ("--builder=custom", "--custom-builder=notebooks")):
+        assert build(root, root, root / "network.log", *builder, site=SITE).returncode == 0
+        done = build_edition(root, root, root / "network.log", *(["--notebooks"] if builder else []), site=SITE)
+        assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+        assert "Executing notebook" not in done.stdout + done.stderr
+    return root / "_build"
+
+
+def page(site: Path, name: str) -> BeautifulSoup:
+    """Return a page."""
+    return BeautifulSoup((site / "html" / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+
+
+@pytest.mark.slow
+def test_page_is_in_chinese_with_what_the_notebook_computed(site):
+    article = page(site, "zh/notebooks/cells").select_one("article")
+    assert article.h1.text.startswith("单元格")
+    assert [part.text for part in article.select("p") if "得分" in part.text] == ["得分偏低，而余弦相似度是一个数。"]
+    assert article.select_one("a.reference[href*=glossary] em, a.reference[href*=glossary] span").text == "余弦相似度"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["book/intro", "notebooks/cells", "book/part/glossary"])
+def test_each_page_leads_to_the_same_page_in_the_other_language(site, name):
+    for here, there, language in (("", "zh/", "zh-CN"), ("zh/", "", "en")):
+        link = page(site, here + name).select_one("a.language-switch")
+        place = (site / "html" / f"{here}{name}.html").parent / link["href"]
+        assert place.resolve() == (site / "html" / f"{there}{name}.html").resolve() and place.is_file()
+        assert link["hreflang"] == link["lang"] == language
+        alternates = {one["hreflang"]: one["href"] for one in page(site, here + name).select("link[hreflang]")}
+        assert alternates == {"en": f"{SITE}/{name}.html", "zh-CN": f"{SITE}/zh/{name}.html"}
+
+
+@pytest.mark.slow
+def test_pages_say_what_language_they_are_in(site):
+    assert page(site, "zh/book/intro").html["lang"] == "zh-CN" and page(site, "book/intro").html["lang"] == "en"
+
+
+@pytest.mark.slow
+def test_what_both_editions_have_is_there_once(site):
+    ours = {path.relative_to(site / "html" / "zh") for path in (site / "html" / "zh" / "_static").rglob("*")}
+    files = {path for path in ours if (site / "html" / "zh" / path).is_file()}
+    same = {path for path in files if (site / "html" / path).is_file()}
+    assert [
+        path for path in same if (site / "html" / path).read_bytes() == (site / "html" / "zh" / path).read_bytes()
+    ] == []
+    assert Path("_static/language_data.js") in files
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("query", "found"), [("余弦相似度", True), ("相似度", True), ("偏低", True), ("钢琴", False)])
+def test_search_finds_chinese(browser, site, query, found):
+    with served(site / "html") as address, Visit(browser, address, f"zh/search.html?q={query}") as visit:
+        visit.page.locator("#search-results .search-summary, #search-results h2 + p").first.wait_for()
+        wait_until(visit.page, "!document.querySelector('#search-progress')?.innerText.includes('…')")
+        titles = visit.page.locator("#search-results li a").all_inner_texts()
+        assert bool(titles) == found and visit.errors == []
+
+
+@pytest.mark.slow
+def test_notebooks_in_chinese_have_the_cells_of_the_english_ones(site):
+    english, translated = (
+        nbformat.read(site / "notebooks" / name, as_version=4)
+        for name in ("notebooks/cells.ipynb", "zh/notebooks/cells.ipynb")
+    )
+    codes = [[cell.source for cell in one.cells if cell.cell_type == "code"] for one in (english, translated)]
+    assert codes[0] == codes[1] != []
+    assert any("得分偏低" in cell.source for cell in translated.cells)
