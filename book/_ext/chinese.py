@@ -16,11 +16,13 @@ from docutils import nodes
 from myst_nb.core.variables import format_plain_text
 from myst_nb.ext.glue import roles
 from myst_nb.ext.glue.utils import glue_warning
+from sphinx import addnodes, locale
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.search.zh import SearchChinese
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.i18n import Locale
+from sphinx.util.i18n import docname_to_domain
 
 CHINESE = "\u4e00-\u9fff"
 WORDS = re.compile(rf"[{CHINESE}]+|[a-zA-Z0-9_]+")
@@ -194,12 +196,23 @@ class Values:
         return spaced("和".join(filter(None, ["、".join(found[:-1]), found[-1]])))
 
 
+def translate_captions(app: Sphinx, doctree: nodes.document) -> None:
+    """Translate the captions of the parts, which come into a page after its messages have been translated."""
+    for toctree in doctree.findall(addnodes.toctree):
+        if caption := toctree.get("caption"):
+            domain = docname_to_domain(app.env.docname, app.config.gettext_compact)
+            folders = [Path(app.srcdir) / folder for folder in app.config.locale_dirs]
+            catalogue, _ = locale.init(folders, app.config.language, domain)
+            toctree["caption"] = catalogue.gettext(caption)
+
+
 def mend_translations(app: Sphinx, config: Config) -> None:
     """Let translated messages find what their notebooks glue, and belong to their page."""
     if config.language != "en":
         app.add_role_to_domain("glue", "text", PasteText(), override=True)
         app.add_transform(Adopt)
         app.add_transform(JoinGlued)
+        app.connect("doctree-read", translate_captions, priority=900)
 
 
 def setup(app: Sphinx) -> dict:

@@ -13,9 +13,11 @@ from bs4 import BeautifulSoup
 from cells import Unindexed
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.locale import get_translation
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
+_ = get_translation("extensions")  # the words of this file; their translations stand in extensions.po
 PATHS = "book/data/paths.yml"
 PAGE = "book/paths"  # says what each path needs and yields
 SYMBOL = "★"
@@ -70,15 +72,18 @@ class MarkPath(SphinxPostTransform):
         title = next(self.document.findall(nodes.title), None)
         if not path or not is_lesson(name) or title is None:
             return
-        words = f"{SYMBOL} Core path, {path.index(name) + 1} of {len(path)}" if name in path else "Deeper"
+        words = _("Deeper")
+        if name in path:
+            step = _("Core path, {place} of {places}").format(place=path.index(name) + 1, places=len(path))
+            words = f"{SYMBOL} {step}"
         section = title.parent
         section.insert(section.index(title) + 1, self.line("path-mark", "", PAGE, words))
         if name == path[-1]:
-            self.document.append(self.line("path-next", "The core path ends here: ", PAGE, "other ways"))
+            self.document.append(self.line("path-next", _("The core path ends here: "), PAGE, _("other ways")))
         elif name in path:
             following = path[path.index(name) + 1]
             next_title = self.env.titles[following].astext()
-            self.document.append(self.line("path-next", "Next on the core path: ", following, next_title))
+            self.document.append(self.line("path-next", _("Next on the core path: "), following, next_title))
 
     def line(self, name: str, before: str, page: str, words: str) -> Unindexed:
         """Return a paragraph that ends in a link to a page, or in plain words while there is no such page."""
@@ -105,7 +110,7 @@ def mark_contents(app: Sphinx, pagename: str, templatename: str, context: dict, 
         soup = html if isinstance(html, BeautifulSoup) else BeautifulSoup(html, "html.parser")
         for link in soup.find_all("a", href=True):
             if link["href"] in addresses:
-                for words, attributes in ((SYMBOL, {"aria-hidden": "true"}), ("(core path)", {})):
+                for words, attributes in ((SYMBOL, {"aria-hidden": "true"}), (str(_("(core path)")), {})):
                     mark = soup.new_tag("span", attrs=attributes)
                     mark["class"] = "path-symbol" if attributes else "visually-hidden"
                     mark.string = words
@@ -118,6 +123,7 @@ def mark_contents(app: Sphinx, pagename: str, templatename: str, context: dict, 
 def setup(app: Sphinx) -> dict:
     """Register the extension."""
     app.setup_extension("cells")
+    app.add_message_catalog("extensions", str(Path(app.srcdir) / "book" / "locale"))
     app.add_config_value("core_path", [], "html", list)
     app.connect("config-inited", load_paths)
     app.connect("env-check-consistency", warn_of_unknown_pages)

@@ -15,6 +15,7 @@ from filecmp import cmp
 from pathlib import Path
 
 import yaml
+from sphinx_intl.catalog import load_po, write_mo
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ("_static", "_images")  # folders whose files are left out where the English pages have the same
@@ -73,6 +74,9 @@ def build(output: Path, language: str, root: Path = ROOT, builder: str = "html")
     """
     own = output / language
     write_config(root, language, own / "_config.yml")
+    words = root / "book" / "locale" / language / "LC_MESSAGES" / "extensions.po"
+    if words.is_file():  # of the extensions, which load them before Sphinx compiles catalogues
+        write_mo(str(words.with_suffix(".mo")), load_po(str(words)))
     (own / "_build").mkdir(exist_ok=True)
     cache = own / "_build" / ".jupyter_cache"
     if not cache.exists():
