@@ -206,6 +206,18 @@ def translate_captions(app: Sphinx, doctree: nodes.document) -> None:
             toctree["caption"] = catalogue.gettext(caption)
 
 
+def write_translations(app: Sphinx, error: Exception | None) -> None:
+    """Write the words of the theme's scripts without code in a string, which the policy of the pages forbids."""
+    path = Path(app.outdir) / "_static" / "translations.js"
+    if error or app.builder.name != "html" or not path.is_file():
+        return
+    catalogue = re.fullmatch(r"Documentation\.addTranslations\((.*)\);\s*", path.read_text(encoding="utf-8"), re.DOTALL)
+    if catalogue:
+        messages = json.dumps(json.loads(catalogue[1])["messages"], ensure_ascii=False)
+        plural = "Documentation.PLURAL_EXPR = () => 0;"  # Chinese has one form
+        path.write_text(f"Object.assign(Documentation.TRANSLATIONS, {messages});\n{plural}\n", encoding="utf-8")
+
+
 def mend_translations(app: Sphinx, config: Config) -> None:
     """Let translated messages find what their notebooks glue, and belong to their page."""
     if config.language != "en":
@@ -213,6 +225,7 @@ def mend_translations(app: Sphinx, config: Config) -> None:
         app.add_transform(Adopt)
         app.add_transform(JoinGlued)
         app.connect("doctree-read", translate_captions, priority=900)
+        app.connect("build-finished", write_translations)
 
 
 def setup(app: Sphinx) -> dict:

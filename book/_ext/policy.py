@@ -32,23 +32,26 @@ META = '<meta http-equiv="Content-Security-Policy"'
 HEAD = re.compile(r"<head>\s*")
 
 
-def policy(page: str) -> str:
-    """Return the policy for the HTML of one page."""
-    scripts = sorted({*SCRIPT.findall(page), *map(html.unescape, HANDLER.findall(page))})
-    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
-    allowed = " ".join([POLICY["script-src"], *(f"'sha256-{one}'" for one in hashes)])
+def policy(page: str, handlers: set[str]) -> str:
+    """Return the policy for the HTML of one page, which may run its short scripts and these handlers of clicks."""
+    hashes = (hashlib.sha256(script.encode()).digest() for script in sorted({*SCRIPT.findall(page), *handlers}))
+    allowed = " ".join([POLICY["script-src"], *(f"'sha256-{base64.b64encode(one).decode()}'" for one in hashes)])
     return "; ".join(f"{name} {value}" for name, value in (POLICY | {"script-src": allowed}).items())
 
 
 def write_policies(app: Sphinx, error: Exception | None) -> None:
-    """Write the policy into each page that was built anew, before everything else in its head."""
+    """Write the policy into each page that was built anew, before everything else in its head.
+
+    Each page allows the handlers of all pages, since the search looks into the pages that it has found.
+    """
     if error or app.builder.name != "html":
         return
-    for path in Path(app.outdir).rglob("*.html"):
-        page = path.read_text(encoding="utf-8")
+    pages = {path: path.read_text(encoding="utf-8") for path in Path(app.outdir).rglob("*.html")}
+    handlers = {html.unescape(handler) for page in pages.values() for handler in HANDLER.findall(page)}
+    for path, page in pages.items():
         head = HEAD.search(page)  # which the templates of the theme among the static files lack
         if head and META not in page:
-            meta = f'{META} content="{policy(page)}">\n'
+            meta = f'{META} content="{policy(page, handlers)}">\n'
             path.write_text(page[: head.end()] + meta + page[head.end() :], encoding="utf-8")
 
 
