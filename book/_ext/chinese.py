@@ -105,17 +105,22 @@ class PasteText(roles.PasteTextRole):
 
 
 class Adopt(SphinxTransform):
-    """Let the nodes of translated messages belong to the page.
+    """Let the nodes of translated messages belong to the page, each with a name of its own.
 
-    Each message is parsed as a document of its own. With those, the parsed pages take eight times the space.
+    Each message is parsed as a document of its own. With those, the parsed pages take eight times the space. A message
+    that cites a work twice gets one name for both places.
     """
 
     default_priority = Locale.default_priority + 1
 
     def apply(self, **kwargs) -> None:
         """Change one page."""
+        names: set[str] = set()
         for node in self.document.findall():
             node.document = self.document
+            if isinstance(node, addnodes.pending_xref):
+                node["ids"] = [name for name in node["ids"] if name not in names]
+                names.update(node["ids"])
 
 
 class JoinGlued(SphinxTransform):

@@ -92,6 +92,7 @@ def build(output: Path, language: str, root: Path = ROOT, builder: str = "html")
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(own / "_build" / builder, target)
         if builder == "html":
+            (target / "404.html").unlink()  # a site has one such page: that of the root
             share(output / builder, target)
         for offered in (output / "html" / folder(language) / "_sources").rglob("*.ipynb") if site else ():
             written = target / offered.relative_to(output / "html" / folder(language) / "_sources")
