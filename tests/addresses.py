@@ -35,7 +35,15 @@ REGISTRIES = {
     "changes": ("link", "seen"),
 }
 TIMELINE = ("timeline", "samples")  # whose addresses are listed
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "LICENSE", "CITATION.cff", "book/**/*.md", "musicwords/**/*.md")
+DOCUMENTS = (
+    "README.md",
+    "README.zh-CN.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "CITATION.cff",
+    "book/**/*.md",
+    "musicwords/**/*.md",
+)
 DOCUMENTS += ("recipes/**/*.md", "requirements*.txt", "recipes/requirements*.txt", "pyproject.toml", "environment.yml")
 ADDRESS = re.compile(r"https?://[^\s\"'<>`{}|\\^\[\]]+")
 EXAMPLES = {"https://github.com/owner/name"}  # stand for an address of the reader

@@ -11,6 +11,7 @@ import re
 from functools import cached_property
 from pathlib import Path
 
+import snowballstemmer
 import yaml
 from docutils import nodes
 from myst_nb.core.variables import format_plain_text
@@ -39,8 +40,6 @@ var splitQuery = (query) => [...query.matchAll(/[{CHINESE}]+|[a-zA-Z0-9_]+/g)].f
 
     def init(self, options: dict[str, str]) -> None:
         """Prepare the stemmer, without the dictionary of words that the class above would load."""
-        import snowballstemmer
-
         self.stemmer = snowballstemmer.stemmer("english")
 
     def split(self, text: str) -> list[str]:

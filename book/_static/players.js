@@ -8,6 +8,8 @@ function stopOthers({ target }) {
 }
 
 // A line on the spectrogram moves with the sound.
+const moving = new WeakSet(); // players whose line is drawn for each frame
+
 function follow({ target: player }) {
   const picture = player.parentElement.querySelector(":scope.sound > img");
   if (!picture) return;
@@ -20,36 +22,34 @@ function follow({ target: player }) {
     const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = picture;
     const left = offsetLeft + offsetWidth * (player.currentTime / (player.duration || Infinity));
     Object.assign(line.style, { left: `${left}px`, top: `${offsetTop}px`, height: `${offsetHeight}px` });
-    if (!player.paused) requestAnimationFrame(draw);
+    if (player.paused) moving.delete(player);
+    else requestAnimationFrame(draw);
   };
+  if (moving.has(player)) return;
+  moving.add(player);
   draw();
 }
 
-// A web server that sends files only whole, such as that of Python, lets nobody jump in a sound: it is kept in memory.
-const canJump = ({ seekable }) => seekable.length > 0 && seekable.end(0) > 0;
-
-async function keepInMemory({ target: player }) {
-  if (canJump(player)) return;
-  const sound = await (await fetch(player.currentSrc)).blob();
-  const { currentTime, paused } = player;
-  player.src = URL.createObjectURL(sound);
-  player.currentTime = currentTime;
-  if (!paused) player.play();
-}
-
-// A click on the spectrogram plays from there.
-function playFrom({ target: picture, offsetX }) {
+// A click on the spectrogram plays from there. A web server that sends files only whole, such as that of Python, lets
+// nobody jump in a sound: it is kept in memory then.
+async function playFrom({ target: picture, offsetX }) {
   const player = picture.matches(".sound > img") && picture.parentElement.querySelector("audio");
   if (!player) return;
   const place = offsetX / picture.clientWidth;
-  const jump = () => {
-    if (!canJump(player)) return;
-    player.removeEventListener("canplay", jump);
-    player.currentTime = place * player.duration;
-  };
-  player.addEventListener("canplay", jump);
-  if (player.readyState) jump();
-  player.play().catch(() => {}); // sayMissing hears of it
+  const ready = () => new Promise((done) => player.addEventListener("canplay", done, { once: true }));
+  if (!player.readyState) {
+    const loaded = ready();
+    player.preload = "auto";
+    player.load();
+    await loaded;
+  }
+  if (!player.seekable.length || !player.seekable.end(0)) {
+    const kept = ready();
+    player.src = URL.createObjectURL(await (await fetch(player.currentSrc)).blob());
+    await kept;
+  }
+  player.currentTime = place * player.duration;
+  player.play().catch(() => {}); // stopped by another player before it began
 }
 
 // A sound that does not arrive is said to be missing: browsers switch its player off, and say nothing.
@@ -66,7 +66,7 @@ function sayMissing({ target: player }) {
   });
 }
 
-const HEARD = { play: [stopOthers, follow], seeked: [follow], loadedmetadata: [keepInMemory], error: [sayMissing] };
+const HEARD = { play: [stopOthers, follow], seeked: [follow], error: [sayMissing] };
 for (const [name, answers] of Object.entries(HEARD)) {
   for (const answer of answers) document.addEventListener(name, answer, true); // these events do not bubble
 }

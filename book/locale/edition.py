@@ -94,11 +94,15 @@ def build(output: Path, language: str, root: Path = ROOT, builder: str = "html")
         if builder == "html":
             (target / "404.html").unlink()  # a site has one such page: that of the root
             share(output / builder, target)
-        for offered in (output / "html" / folder(language) / "_sources").rglob("*.ipynb") if site else ():
-            written = target / offered.relative_to(output / "html" / folder(language) / "_sources")
-            if builder == "notebooks" and written.is_file():
-                shutil.copyfile(written, offered)  # what the button of a published page downloads
+        elif site:
+            offer(target, output / "html" / folder(language) / "_sources")
     return done.returncode
+
+
+def offer(notebooks: Path, sources: Path) -> None:
+    """Put the notebooks of readers in place of the sources that a published page offers for download."""
+    for path in sources.rglob("*.ipynb"):
+        shutil.copyfile(notebooks / path.relative_to(sources), path)
 
 
 def main() -> int:

@@ -543,8 +543,7 @@ def test_strict_policy_forbids_nothing_of_it(browser, html, tmp_path):
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def end_headers(self):
-            policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'"
-            policy += "; media-src 'self' blob:"  # players.js keeps a sound that this server sends only whole
+            policy = "default-src 'none'; script-src 'self'; style-src 'self'; media-src 'self'; img-src data:"
             self.send_header("Content-Security-Policy", f"{policy}; require-trusted-types-for 'script'")
             super().end_headers()
 
