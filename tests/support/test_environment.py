@@ -74,7 +74,10 @@ NOT_IMPORTED = {
     "pytest-xdist": "a plugin of pytest",
     "ruff": "a command",
     "setuptools": "builds the wheel",
+    "sphinx-notfound-page": "an extension of the book, named in its configuration",
+    "sphinx-reredirects": "an extension of the book, named in its configuration",
     "sphinx-revealjs": "the scripts inside are copied",
+    "sphinx-sitemap": "an extension of the book, named in its configuration",
     "sphinxext-opengraph": "an extension of the book, named in its configuration",
 }
 
