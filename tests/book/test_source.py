@@ -196,7 +196,7 @@ BREAKS = {
     ),
     "notebook with too many cells": (
         source.budget_problems,
-        lambda root: edit_notebook(root, lambda nb: nb.cells.extend([nbformat.v4.new_markdown_cell("x")] * 76)),
+        lambda root: edit_notebook(root, lambda nb: nb.cells.extend(map(nbformat.v4.new_markdown_cell, "x" * 76))),
         "cells (at most",
     ),
     "core path with a page that is none": (
