@@ -131,6 +131,17 @@ def test_search_finds_a_word_of_a_notebook(browser, site):
         assert any("notebooks/description/tagging" in link for link in links)
 
 
+@pytest.mark.parametrize(("page", "text"), [("book/intro", "a choir sings"), ("zh/book/intro", "合唱")])
+def test_front_page_finds_music_by_words(browser, site, page, text):
+    with Visit(browser, site, f"{page}.html") as visit:
+        search = visit.page.locator(".live-search")
+        if not search.count():
+            pytest.skip("the book was built without npm")
+        search.locator("input").fill(text)
+        search.locator("li audio").first.wait_for(timeout=60_000)
+        assert "choir" in search.locator("li strong").first.inner_text() and visit.errors == []
+
+
 @pytest.mark.parametrize("word", ["matplotlib", "pip"])
 def test_search_does_not_list_every_notebook_for_its_imports(built_book, word):
     text = (built_book / "searchindex.js").read_text(encoding="utf-8")
