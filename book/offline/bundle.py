@@ -128,13 +128,21 @@ def write_bundle(build: Path, target: Path, sources: Path) -> None:
     build : the folder ``_build``, with the pages, the readers' notebooks, the PDF and the cache of outputs
     target : the archive
     sources : root of the book
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If a notebook was changed, or if a part is missing. Then an archive that was there stays as it was.
     """
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, content in sorted(entries(build, sources)):
+    files = sorted(entries(build, sources))
+    partial = target.with_suffix(".partial")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in files:
             file = zipfile.ZipInfo(f"{FOLDER}/{name}")
             file.compress_type, file.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             file.create_system = 3  # Unix, also where the build is not
             archive.writestr(file, content)
+    partial.replace(target)
 
 
 def main() -> int:
@@ -147,6 +155,8 @@ def main() -> int:
         write_bundle(options.build, target, options.sources)
     except ValueError as error:
         sys.exit(str(error))
+    except FileNotFoundError as error:
+        sys.exit(f"{error.filename} is missing, and the bundle holds it: run make bundle, which makes its parts first.")
     print(f"The book for readers without a network is {target}: {target.stat().st_size / 1e6:.0f} MB")
     return 0
 

@@ -346,6 +346,15 @@ def test_same_build_gives_the_same_bytes(book, bundle):
     assert bundle.read_bytes() == before
 
 
+def test_bundle_without_a_part_is_not_written(book, pdf, tmp_path):
+    copy = Path(shutil.copytree(book.parent / "_build", tmp_path / "_build"))
+    (copy / pdf.name).unlink()
+    before = {path: path.read_bytes() for path in copy.glob("*.zip")}
+    done = offline("bundle.py", copy, "--sources", book)
+    assert done.returncode != 0 and f"{pdf.name} is missing" in done.stderr and "make bundle" in done.stderr
+    assert {path: path.read_bytes() for path in copy.iterdir() if path.suffix in (".zip", ".partial")} == before
+
+
 def test_notebook_that_was_changed_is_not_packed(book, pdf, tmp_path):
     copy = Path(shutil.copytree(book.parent / "_build", tmp_path / "_build"))
     path = copy / "notebooks" / "notebooks" / "part" / "cells.ipynb"
