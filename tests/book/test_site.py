@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 from building import build, served
+from run_notebooks import FIRST_DATE
 from small_book import make_book, write_cells, write_contents, write_page
 from visit import Visit, wait_until
 
@@ -20,6 +21,15 @@ from musicwords.listen import Sound, listen
 
 listen(Sound(np.sin(np.arange(16_000 * 10) / 5), 16_000, "A tone"), Sound(np.zeros(16_000), 16_000, "Silence"))
 """
+FIGURE = f"""
+%config InlineBackend.figure_formats = ["svg"]
+import os
+import matplotlib.pyplot as plt
+
+os.environ |= {FIRST_DATE}
+plt.style.use("musicwords.figures")
+plt.plot([1, 2])[0].set_clip_path(plt.Circle((0, 1), 1, transform=plt.gca().transData))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +38,7 @@ def book(tmp_path_factory) -> Path:
     root = make_book(tmp_path_factory.mktemp("site"))
     write_contents(root, PAGE, "notebooks/cells")
     write_page(root, TEXT, PAGE)
-    write_cells(root, SOUND)
+    write_cells(root, SOUND, FIGURE)
     done = build(root, root, root / "network.log", site=SITE)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     return root / "_build" / "html"
@@ -99,6 +109,18 @@ def test_second_build_has_the_same_policies(tmp_path):
         assert build(root, root, root / "network.log").returncode == 0
         for path in (root / "_build" / "html" / "book").glob("*.html"):
             assert path.read_text(encoding="utf-8").count("Content-Security-Policy") == 1, path
+
+
+def test_two_builds_give_the_same_files(book, tmp_path):
+    """The notebook is executed again; its times of execution are in no file."""
+    root = shutil.copytree(book.parents[1], tmp_path / "again", ignore=shutil.ignore_patterns("_build"))
+    assert build(root, root, root / "network.log", site=SITE).returncode == 0
+    one, other = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (book, root / "_build" / "html")
+    )
+    assert one.keys() == other.keys()
+    assert [path.as_posix() for path in one if one[path] != other[path]] == []
 
 
 # Readers and machines that look for a page
