@@ -2,11 +2,12 @@
 
 A tensor on it wraps one of the processor, where every operation is computed. So what is tested is where inputs, weights
 and results are, and no number changes. It is called "lazy", a device that PyTorch knows by name and has no code for.
-What it does not pretend: its own random numbers, half precision, and operations that a GPU lacks.
+What it does not pretend: random numbers other than the processor's, half precision, and operations that a GPU lacks.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -26,6 +27,7 @@ BOTH = {
     aten.index.Tensor,
     aten.index_put_.default,
 }
+LOAD = torch.nn.Module.load_state_dict
 MATH = 0  # the only kind of attention that asks for no device
 
 
@@ -113,14 +115,53 @@ class Operations(TorchDispatchMode):
         return run(function, args, kwargs or {})
 
 
+class Generator(torch.Generator):
+    """A generator that may be asked for on the pretended GPU, with the numbers of the processor."""
+
+    def __new__(cls, device: str | torch.device = "cpu"):
+        made = super().__new__(cls, of_processor(torch.device(device)))
+        made.said = torch.device(device)
+        return made
+
+    @property
+    def device(self) -> torch.device:
+        return self.said
+
+
+class Autocast(torch.autocast):
+    """Half precision may be asked for on the pretended GPU, and is not pretended."""
+
+    def __init__(self, device_type: str, *args, **kwargs):
+        if device_type == DEVICE.type:
+            super().__init__("cpu", enabled=False)
+        else:
+            super().__init__(device_type, *args, **kwargs)
+
+
 class Constructors(TorchFunctionMode):
-    """Makes tensors of numbers on the processor, and moves them: PyTorch would write to the device itself."""
+    """Makes tensors of numbers on the processor, and moves them: PyTorch would write to the device itself.
+
+    It refuses, as PyTorch does, a generator of another device than the numbers are wanted on.
+    """
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        generator, device = kwargs.get("generator"), kwargs.get("device")
+        wanted = device and torch.device(device).type
+        if wanted and isinstance(generator, Generator) and generator.device.type != wanted:
+            raise RuntimeError(f"Expected a '{wanted}' device for generator but found '{generator.device.type}'")
         if function in (torch.tensor, torch.as_tensor) and kwargs.get("device") is not None:
             return function(*args, **kwargs | {"device": None}).to(kwargs["device"])
         return function(*args, **kwargs)
+
+
+def load_state_dict(module: torch.nn.Module, *args, **kwargs):
+    """Load weights into the tensors of a module: those of weight norm cannot be swapped."""
+    torch.__future__.set_swap_module_params_on_conversion(False)
+    try:
+        return LOAD(module, *args, **kwargs)
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(True)
 
 
 @contextmanager
@@ -129,7 +170,13 @@ def pretended_gpu() -> Iterator[str]:
     swaps = torch.__future__.get_swap_module_params_on_conversion()
     torch.__future__.set_swap_module_params_on_conversion(True)  # a module cannot write what is wrapped into its own
     try:
-        with Operations(), Constructors():
+        with (
+            patch.object(torch, "Generator", Generator),
+            patch.object(torch, "autocast", Autocast),
+            patch.object(torch.nn.Module, "load_state_dict", load_state_dict),
+            Operations(),
+            Constructors(),
+        ):
             yield DEVICE.type
     finally:
         torch.__future__.set_swap_module_params_on_conversion(swaps)

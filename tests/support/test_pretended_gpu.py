@@ -1,5 +1,7 @@
 """The pretended GPU refuses what a GPU refuses, and computes what the processor computes."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -82,9 +84,30 @@ def test_gradients_are_there(device, sound):
     assert module.weight.grad.device.type == device
 
 
+def test_a_generator_is_of_the_device_where_the_numbers_are_wanted(device):
+    made = torch.randn(3, device=device, generator=torch.Generator(device).manual_seed(0))
+    here = torch.randn(3, generator=torch.Generator().manual_seed(0))
+    assert made.device.type == device and torch.equal(made.cpu(), here)
+    with pytest.raises(RuntimeError, match=f"Expected a '{device}' device for generator but found 'cpu'"):
+        torch.randn(3, device=device, generator=torch.Generator())
+
+
+def test_weights_are_loaded_into_a_module_with_weight_norm(device):
+    module = nn.utils.weight_norm(nn.Linear(2, 3))
+    watched = weakref.ref(module.weight_v)  # as autograd and libraries keep one
+    module.load_state_dict({name: torch.ones_like(weight) for name, weight in module.state_dict().items()})
+    assert watched() is module.weight_v and module.weight_v.eq(1).all()
+
+
+def test_half_precision_may_be_asked_for(device, sound):
+    with torch.autocast(device, dtype=torch.float16):
+        assert (sound.to(device) @ sound.to(device).mT).dtype == torch.float32
+
+
 def test_nothing_is_left_behind(sound):
     with pretended_gpu() as name:
         sound.to(name)
     with pytest.raises((RuntimeError, NotImplementedError)):
         sound.to(name)
     assert not torch.__future__.get_swap_module_params_on_conversion()
+    assert torch.Generator.__module__ == "torch._C"
