@@ -29,7 +29,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
-from table_nodes import table
+from table_nodes import line, table
+from words import _
 
 DATA = Path("book") / "data"
 PACKAGE = Path("musicwords")
@@ -153,15 +154,17 @@ def published_rows(root: Path, task: str) -> list[list[str]]:
 
 def followed_rows(root: Path) -> list[list[str]]:
     """Return a row for each fact that the sentence of a followed clip states, in Markdown; not those of the first."""
-    _, *others = json.loads((root / DATA / "followed.json").read_text(encoding="utf-8"))["followed"]
+    __, *others = json.loads((root / DATA / "followed.json").read_text(encoding="utf-8"))["followed"]
     rows = []
     for found in others:
         true, said = found["caption_true"]
-        beginning = [found["title"], f"{true} of {said}", f"{found['places']['by the sentence']} of {found['clips']}"]
+        place = _("{some} of {all}").format(some=found["places"]["by the sentence"], all=found["clips"])
+        beginning = [found["title"], _("{some} of {all}").format(some=true, all=said), place]
         for name, value in found["stated"].items():
             fact = {True: "drums", False: "no drums"}.get(value, value)
             heard = [made["probe"][name] for made in found["made"].values()]
-            rows.append([*beginning, fact, *(f"{sum(right)} of {len(right)}" for right in heard)])
+            counts = (_("{some} of {all}").format(some=sum(right), all=len(right)) for right in heard)
+            rows.append([*beginning, fact, *counts])
             beginning = ["", "", ""]
     return rows
 
@@ -205,13 +208,7 @@ class Table(SphinxDirective):
         except ValueError as error:
             logging.getLogger(__name__).warning(str(error), location=self.get_location())
             return []
-        return [table(self.columns, ([[self.said(cell)] for cell in cells] for cells in rows))]
-
-    def said(self, cell: str) -> nodes.paragraph:
-        """Return a cell as a paragraph."""
-        paragraph = nodes.paragraph(cell, "", *self.state.inline_text(cell, self.lineno)[0])
-        self.set_source_info(paragraph)  # so that the gettext catalogue of the page has it
-        return paragraph
+        return [table(self, self.columns, ([[line(self, cell)] for cell in cells] for cells in rows))]
 
 
 class Trainings(Table):
@@ -264,6 +261,7 @@ class Published(Table):
 
 def setup(app: Sphinx) -> dict:
     """Register the extension."""
+    app.setup_extension("words")
     app.add_role("score", Score())
     app.add_directive("trainings", Trainings)
     app.add_directive("published", Published)

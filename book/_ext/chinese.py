@@ -13,17 +13,18 @@ from pathlib import Path
 
 import snowballstemmer
 import yaml
+from babel.messages.pofile import read_po
 from docutils import nodes
+from glued import GluedText, shown
 from myst_nb.core.variables import format_plain_text
-from myst_nb.ext.glue import roles
 from myst_nb.ext.glue.utils import glue_warning
-from sphinx import addnodes, locale
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.search.zh import SearchChinese
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.i18n import Locale
-from sphinx.util.i18n import docname_to_domain
+from words import of_page
 
 CHINESE = "\u4e00-\u9fff"
 WORDS = re.compile(rf"[{CHINESE}]+|[a-zA-Z0-9_]+")
@@ -82,7 +83,7 @@ class Glued(nodes.Inline, nodes.TextElement):
     """A value in Chinese, until it is known what stands beside it."""
 
 
-class PasteText(roles.PasteTextRole):
+class PasteText(GluedText):
     """``glue:text`` in a translated message: the value that MyST-NB has written for the page, in Chinese."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
@@ -132,11 +133,12 @@ class JoinGlued(SphinxTransform):
         for glued in list(self.document.findall(Glued)):
             parent, text = glued.parent, glued.astext()
             place = parent.index(glued)
-            if place and isinstance(parent[place - 1], nodes.Text) and is_chinese(text[:1]):
+            bare = text.strip("*")
+            if place and isinstance(parent[place - 1], nodes.Text) and is_chinese(bare[:1]):
                 parent[place - 1] = nodes.Text(CLOSE_END.sub(r"\1", parent[place - 1]))
-            if place + 1 < len(parent) and isinstance(parent[place + 1], nodes.Text) and is_chinese(text[-1:]):
+            if place + 1 < len(parent) and isinstance(parent[place + 1], nodes.Text) and is_chinese(bare[-1:]):
                 parent[place + 1] = nodes.Text(CLOSE_START.sub(r"\1", parent[place + 1]))
-            parent[place] = nodes.Text(text)
+            parent.replace(glued, shown(text))
 
 
 class Values:
@@ -204,20 +206,26 @@ def translate_captions(app: Sphinx, doctree: nodes.document) -> None:
     """Translate the captions of the parts, which come into a page after its messages have been translated."""
     for toctree in doctree.findall(addnodes.toctree):
         if caption := toctree.get("caption"):
-            domain = docname_to_domain(app.env.docname, app.config.gettext_compact)
-            folders = [Path(app.srcdir) / folder for folder in app.config.locale_dirs]
-            catalogue, _ = locale.init(folders, app.config.language, domain)
-            toctree["caption"] = catalogue.gettext(caption)
+            toctree["caption"] = of_page(app, app.env.docname, caption)
+
+
+def script_words(app: Sphinx) -> dict[str, str]:
+    """Return the words of the book's own scripts, with their translations."""
+    path = Path(app.srcdir) / "book" / "locale" / app.config.language / "LC_MESSAGES" / "scripts.po"
+    if not path.is_file():
+        return {}
+    with path.open("rb") as file:
+        return {message.id: message.string for message in read_po(file) if message.id and message.string}
 
 
 def write_translations(app: Sphinx, error: Exception | None) -> None:
-    """Write the words of the theme's scripts without code in a string, which the policy of the pages forbids."""
+    """Write the words of all scripts without code in a string, which the policy of the pages forbids."""
     path = Path(app.outdir) / "_static" / "translations.js"
     if error or app.builder.name != "html" or not path.is_file():
         return
     catalogue = re.fullmatch(r"Documentation\.addTranslations\((.*)\);\s*", path.read_text(encoding="utf-8"), re.DOTALL)
     if catalogue:
-        messages = json.dumps(json.loads(catalogue[1])["messages"], ensure_ascii=False)
+        messages = json.dumps(json.loads(catalogue[1])["messages"] | script_words(app), ensure_ascii=False)
         plural = "Documentation.PLURAL_EXPR = () => 0;"  # Chinese has one form
         path.write_text(f"Object.assign(Documentation.TRANSLATIONS, {messages});\n{plural}\n", encoding="utf-8")
 
@@ -234,6 +242,8 @@ def mend_translations(app: Sphinx, config: Config) -> None:
 
 def setup(app: Sphinx) -> dict:
     """Register the extension."""
+    for extension in ("glued", "words"):
+        app.setup_extension(extension)
     app.add_search_language(SearchPairs)
     app.connect("config-inited", mend_translations, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -13,11 +13,10 @@ from bs4 import BeautifulSoup
 from cells import Unindexed
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.locale import get_translation
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
+from words import _
 
-_ = get_translation("extensions")  # the words of this file; their translations stand in extensions.po
 PATHS = "book/data/paths.yml"
 PAGE = "book/paths"  # says what each path needs and yields
 SYMBOL = "★"
@@ -122,8 +121,8 @@ def mark_contents(app: Sphinx, pagename: str, templatename: str, context: dict, 
 
 def setup(app: Sphinx) -> dict:
     """Register the extension."""
-    app.setup_extension("cells")
-    app.add_message_catalog("extensions", str(Path(app.srcdir) / "book" / "locale"))
+    for extension in ("cells", "words"):
+        app.setup_extension(extension)
     app.add_config_value("core_path", [], "html", list)
     app.connect("config-inited", load_paths)
     app.connect("env-check-consistency", warn_of_unknown_pages)

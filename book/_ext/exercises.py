@@ -6,13 +6,15 @@
     :::
 
 An entry is the number of an exercise, linked to its place, and the first line of its text: in the sources of this book,
-that is its first sentence. Lessons stand in the order of the contents.
+that is its first sentence. A translation stands in one line, whose first sentence ends with a full-width sign. Lessons
+stand in the order of the contents.
 
 With ``BOOK_SOLUTIONS=no`` in the environment, or ``with_solutions: false`` in the configuration, neither the pages nor
 the notebooks of the readers have a solution.
 """
 
 import os
+import re
 from collections.abc import Iterable
 
 from core_path import is_lesson
@@ -23,6 +25,9 @@ from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx_exercise.nodes import exercise_enumerable_node, solution_node
+from words import _
+
+FIRST_LINE = re.compile(r"\n|(?<=[。？！])")  # what stands between the first line of a text and the rest
 
 
 class ExerciseList(nodes.General, nodes.Element):
@@ -51,9 +56,9 @@ def first_line(exercise: nodes.Element) -> list[nodes.Node]:
         if not isinstance(part, nodes.Text):
             line.append(part.deepcopy())
             continue
-        words, end, _ = part.astext().partition("\n")
+        words, *rest = FIRST_LINE.split(part.astext(), maxsplit=1)
         line.append(nodes.Text(words))
-        if end:
+        if rest:
             break
     return line
 
@@ -114,10 +119,11 @@ class FillLists(SphinxPostTransform):
     def entry(self, name: str, label: str, line: list[nodes.Node]) -> nodes.list_item:
         """Return an exercise."""
         number = ".".join(map(str, self.env.toc_fignumbers[name]["exercise"][label]))
-        words = [nodes.Text(": "), *(part.deepcopy() for part in line)]
+        link = self.link(name, f"#{label}", self.config.numfig_format["exercise"] % number)
+        words = [nodes.Text(_(": ")), *(part.deepcopy() for part in line)]
         for reference in (part for part in words if isinstance(part, pending_xref)):
             reference["refdoc"] = self.env.docname
-        return nodes.list_item("", nodes.paragraph("", "", self.link(name, f"#{label}", f"Exercise {number}"), *words))
+        return nodes.list_item("", nodes.paragraph("", "", link, *words))
 
     def link(self, name: str, place: str, words: str) -> nodes.reference:
         """Return a link to a place in a lesson."""
@@ -139,7 +145,7 @@ class LeaveOutSolutions(SphinxPostTransform):
 
 def setup(app: Sphinx) -> dict:
     """Register the extension."""
-    for extension in ("core_path", "sphinx_exercise"):
+    for extension in ("core_path", "sphinx_exercise", "words"):
         app.setup_extension(extension)
     app.add_config_value("with_solutions", os.environ.get("BOOK_SOLUTIONS") != "no", "html", bool)
     app.add_directive("exercises", Exercises)

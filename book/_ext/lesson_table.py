@@ -25,7 +25,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
-from table_nodes import table
+from table_nodes import line, table
 
 YIELDS = re.compile(r"^- \*\*You will\*\* (.+)$", re.MULTILINE)
 MINUTES = re.compile(r"\*\*It takes\*\* about (\d+) minutes")
@@ -63,12 +63,6 @@ class LessonTable(SphinxDirective):
         return addnodes.pending_xref("", nodes.inline(), refdomain="std", reftype="doc", reftarget=f"/{name}",
                                      refexplicit=False, refwarn=True, refdoc=self.env.docname)  # fmt: skip
 
-    def said(self, text: str) -> nodes.paragraph:
-        """Return a line of MyST as a paragraph."""
-        paragraph = nodes.paragraph(text, "", *self.state.inline_text(text, self.lineno)[0])
-        self.set_source_info(paragraph)  # so that the gettext catalogue of the page has it
-        return paragraph
-
     def warn(self, message: str) -> list[nodes.Node]:
         """Warn at the place of the directive, and show nothing."""
         logging.getLogger(__name__).warning(message, location=self.get_location())
@@ -94,13 +88,13 @@ class Lessons(LessonTable):
                 continue
             total += minutes
             link = nodes.paragraph("", "", self.link(name))
-            rows.append([[link], [self.said(yields[1])], [nodes.paragraph("", str(minutes))]])
+            rows.append([[link], [line(self, yields[1])], [nodes.paragraph("", str(minutes))]])
         if not rows:
             return self.warn(
                 f"there are no lessons for {chosen!r}: give `core`, or a part with lessons off the core path"
             )
-        rows.append([[nodes.paragraph("", "together")], [nodes.paragraph()], [nodes.paragraph("", str(total))]])
-        return [table(LESSON_COLUMNS, rows, "lessons")]
+        rows.append([[line(self, "together")], [nodes.paragraph()], [nodes.paragraph("", str(total))]])
+        return [table(self, LESSON_COLUMNS, rows, "lessons")]
 
 
 class Course(LessonTable):
@@ -118,11 +112,11 @@ class Course(LessonTable):
             minutes = sum(self.minutes(name) or 0 for name in meeting["lessons"])
             total += minutes
             lessons = [nodes.paragraph("", "", self.link(name)) for name in meeting["lessons"]]
-            exercises = [self.said(f"{{ref}}`{label}`") for label in meeting["exercises"]]
-            when, in_class, prepare = (self.said(meeting[field]) for field in ("when", "in_class", "prepare"))
+            exercises = [line(self, f"{{ref}}`{label}`") for label in meeting["exercises"]]
+            when, in_class, prepare = (line(self, meeting[field]) for field in ("when", "in_class", "prepare"))
             rows.append([[when], lessons, [nodes.paragraph("", str(minutes))], [in_class], exercises, [prepare]])
-        together = [[nodes.paragraph("", "together")], [], [nodes.paragraph("", str(total))], [], [], []]
-        return [table(COURSE_COLUMNS, [*rows, together], "lessons")]
+        together = [[line(self, "together")], [], [nodes.paragraph("", str(total))], [], [], []]
+        return [table(self, COURSE_COLUMNS, [*rows, together], "lessons")]
 
 
 def setup(app: Sphinx) -> dict:

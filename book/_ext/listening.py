@@ -29,6 +29,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from words import _
 
 DATA = Path("book") / "data"
 FILES = (DATA / "listening.yml", DATA / "listening.py", DATA / "generated.py")  # what says how the sounds are made
@@ -178,12 +179,13 @@ def write_test(translator: object, node: Listening) -> None:
         f" {name}='{html.escape(json.dumps(value, ensure_ascii=False))}'" for name, value in attributes.items()
     )
     translator.body.append(f'<div class="listening"{written}>\n<p>{html.escape(node[0].astext())}</p>\n')
-    translator.body.append("<noscript><p>The test needs JavaScript.</p></noscript>\n")
+    translator.body.append("<noscript><p>" + html.escape(_("The test needs JavaScript.")) + "</p></noscript>\n")
     translator.body.append('<div class="sounds">\n')  # which the PDF shows as one
     for number, file in enumerate(files, start=1):
         data = base64.b64encode((folder / file).read_bytes()).decode()
         source = f'src="data:audio/mpeg;base64,{data}"'
-        translator.body.append(f'<audio preload="none" aria-label="Sound {number} of the test" {source}></audio>\n')
+        label = html.escape(_("Sound {number} of the test").format(number=number))
+        translator.body.append(f'<audio preload="none" aria-label="{label}" {source}></audio>\n')
     translator.body.append("</div>\n</div>\n")
     raise nodes.SkipNode
 
@@ -197,6 +199,7 @@ def add_scripts(app: Sphinx, pagename: str, templatename: str, context: dict, do
 
 def setup(app: Sphinx) -> dict:
     """Register the extension."""
+    app.setup_extension("words")
     app.add_node(Listening, html=(write_test, None))
     app.add_node(Word)
     app.add_directive("listening", ShowListening)

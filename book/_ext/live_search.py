@@ -90,7 +90,7 @@ class ShowLiveSearch(SphinxDirective):
         field = LiveSearch("", key=parts["key"], bytes=size, number=self.env.new_serialno("live-search"))
         field += [self.said(Words, LABEL, kind="label"), self.said(Words, EXAMPLES, kind="before")]
         field += [self.said(Words, one.strip(), kind="example") for one in self.options["examples"].split("|")]
-        field += self.said(Words, NO_SCRIPT, kind="noscript")
+        field += [self.said(Words, NO_SCRIPT, kind="noscript"), self.said(Words, ELSEWHERE, kind="elsewhere")]
         field += [self.said(Words, words, kind="message", name=name) for name, words in MESSAGES.items()]
         return [field, described]
 
@@ -112,7 +112,7 @@ class ReplaceElsewhere(SphinxPostTransform):
         if builder.name == "gettext" or builder.format == "html":
             return
         for field in list(self.document.findall(LiveSearch)):
-            field.replace_self(nodes.paragraph("", ELSEWHERE))
+            field.replace_self([nodes.paragraph("", one.astext()) for one in field if one["kind"] == "elsewhere"])
 
 
 def write_field(translator: object, node: LiveSearch) -> None:

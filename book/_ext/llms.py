@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from sphinx.application import Sphinx
+from words import _, of_page
 
 NAME = "llms.txt"
 DESCRIPTION = re.compile(r'<meta name="description" content="([^"]*)"')
@@ -30,11 +31,13 @@ def write_contents(app: Sphinx, error: Exception | None) -> None:
 
     lines = [f"# {app.config.project}", f"> {described(root.docname)}"]
     for tree in root.subtrees:
-        lines += [f"## {tree.caption or 'Pages'}", "\n".join(line(name) for name in tree.files())]
+        part = of_page(app, root.docname, tree.caption) if tree.caption else _("Pages")
+        lines += [f"## {part}", "\n".join(line(name) for name in tree.files())]
     (Path(app.outdir) / NAME).write_text("\n\n".join(lines) + "\n", encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict:
     """Register the extension."""
+    app.setup_extension("words")
     app.connect("build-finished", write_contents)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

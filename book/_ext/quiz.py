@@ -23,13 +23,13 @@ from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from words import _
 
 logger = logging.getLogger(__name__)
 QUIZZES = Path("book") / "data" / "quizzes.yml"
 HOW = "Choose an answer to each question, and open it: it says whether it is right, and why."
 RIGHT, WRONG = "Right.", "Wrong."
 AGAIN = "To read again:"
-ANSWERS = "Answers"
 SCORE = "Right at the first try: {right} of {answered}."
 
 
@@ -121,7 +121,7 @@ class ShowQuiz(SphinxDirective):
     def option(self, letter: str, entry: dict) -> Option:
         """Return an option."""
         right = entry.get("right", False)
-        words, _ = self.state.inline_text(entry["answer"], self.lineno)
+        words, __ = self.state.inline_text(entry["answer"], self.lineno)
         option = Option("", self.said(Answer, entry["answer"], *words), letter=letter, right=right)
         option += self.said(nodes.paragraph, RIGHT if right else WRONG, classes=["quiz-verdict"])
         option += self.parsed(entry["reason"])
@@ -160,7 +160,7 @@ class FinishQuizzes(SphinxPostTransform):
 
     def link(self, paragraph: nodes.paragraph) -> nodes.Node:
         """Return a link to the section that a paragraph names, by its heading, or warn if there is none."""
-        page, _, section = paragraph["see"].partition("#")
+        page, __, section = paragraph["see"].partition("#")
         entries = self.env.tocs[page].findall(nodes.reference) if page in self.env.tocs else ()
         headings = {entry["anchorname"].removeprefix("#"): entry.astext() for entry in entries}  # "" for the title
         if section not in headings:
@@ -169,7 +169,7 @@ class FinishQuizzes(SphinxPostTransform):
             return nodes.Text(paragraph["see"])
         words = headings[section]
         if section and page != self.env.docname:
-            words += f" ({headings['']})"
+            words = _("{section} ({page})").format(section=words, page=headings[""])
         if self.app.builder.format not in ("html", "notebooks"):
             return nodes.emphasis("", words)
         address = self.app.builder.get_relative_uri(self.env.docname, page) + (f"#{section}" if section else "")
@@ -181,7 +181,7 @@ def mark(quiz: Quiz) -> None:
     for question in quiz.findall(Question):
         question[0][0].insert(0, [nodes.strong("", f"{question['number']}."), nodes.Text(" ")])
     for option in quiz.findall(Option):
-        _, verdict, reason, *_ = option.children
+        __, verdict, reason, *__ = option.children
         reason.insert(0, [nodes.strong("", verdict.astext()), nodes.Text(" ")])
         option.remove(verdict)
 
@@ -209,7 +209,7 @@ def listed(quiz: Quiz) -> list[nodes.Node]:
         found += [*asked.children, nodes.enumerated_list("", *(nodes.list_item("", one) for one in answer), **letters)]
         reasons = nodes.enumerated_list("", *(nodes.list_item("", *option[1:]) for option in options), **letters)
         answers += nodes.list_item("", reasons, again)
-    return [*found, nodes.paragraph("", "", nodes.strong("", ANSWERS)), answers]
+    return [*found, nodes.paragraph("", "", nodes.strong("", _("Answers"))), answers]
 
 
 def open_quiz(translator: object, node: Quiz) -> None:
@@ -252,6 +252,7 @@ def closing(tags: str):
 
 def setup(app: Sphinx) -> dict:
     """Register the extension."""
+    app.setup_extension("words")
     app.add_node(Quiz, html=(open_quiz, closing("</div>")))
     app.add_node(Question, html=(open_question, closing("</div>")))
     app.add_node(Asked, html=(open_asked, closing("</div></div>")))

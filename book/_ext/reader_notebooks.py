@@ -30,6 +30,7 @@ from sphinx.application import Sphinx
 from sphinx.builders import Builder
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_exercise.nodes import solution_node
+from words import _, of_page
 
 NAME = "notebooks"
 BUILDERS = (NAME, "slides")  # those that show cells in their own way
@@ -97,7 +98,7 @@ class ReaderNotebooks(Builder):
 
     def address(self, address: str) -> str:
         """Return the address of a link inside of the book, or an empty one within a page: Colab has no such links."""
-        page, _, part = address.partition("#")
+        page, __, part = address.partition("#")
         if not page or self.config.html_baseurl:
             return address if page else ""
         target = posixpath.normpath(posixpath.join(posixpath.dirname(self.current_doc_name), page))
@@ -174,17 +175,20 @@ class ReaderNotebooks(Builder):
     def write_index(self) -> None:
         """Write the list of all pages, in the order of the contents."""
         root = self.config.external_site_map.root
-        parts = [("", [root.docname]), *((tree.caption, tree.files()) for tree in root.subtrees)]
+        parts = [("", [root.docname]), *((tree.caption or "", tree.files()) for tree in root.subtrees)]
         lines = [
             f"# {self.config.html_title}\n",
-            "Open a notebook, and run its cells from top to bottom: each one runs alone.",
-            "The numbers in the text are those that the book found when it was built.\n",
-            f"{SYMBOL} marks the core path; [{self.title(PAGE)}]({PAGE}{SUFFIX}) says what it needs.\n"
+            _("Open a notebook, and run its cells from top to bottom: each one runs alone."),
+            _("The numbers in the text are those that the book found when it was built.") + "\n",
+            _("{symbol} marks the core path; {page} says what it needs.").format(
+                symbol=SYMBOL, page=f"[{self.title(PAGE)}]({PAGE}{SUFFIX})"
+            )
+            + "\n"
             if PAGE in self.env.found_docs
             else "",
         ]
         for caption, names in parts:
-            lines += [f"\n## {caption}\n"] if caption else []
+            lines += [f"\n## {of_page(self.app, root.docname, caption)}\n"] if caption else []
             lines += [self.entry(name) for name in names]
         self.write_notebook("index", [nbformat.v4.new_markdown_cell("\n".join(lines))])
 
@@ -198,7 +202,7 @@ class ReaderNotebooks(Builder):
         if name in self.config.core_path:
             line += f" {SYMBOL}"
         if self.config.html_baseurl and self.config.repository_url and name.startswith("notebooks/"):
-            line += f" ([in Colab]({colab_url(self.config.repository_url, name)}))"
+            line += _(" ([in Colab]({address}))").format(address=colab_url(self.config.repository_url, name))
         return line
 
 
@@ -210,7 +214,7 @@ def remove_styles(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict:
     """Register the extension."""
-    for extension in ("sphinx_markdown_builder", "repository", "core_path", "clip", "exercises"):
+    for extension in ("sphinx_markdown_builder", "repository", "core_path", "clip", "exercises", "words"):
         app.setup_extension(extension)
     app.add_builder(ReaderNotebooks)
     app.add_node(Folded)

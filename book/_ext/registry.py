@@ -20,7 +20,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
-from table_nodes import table
+from table_nodes import line, same, table
 
 DATA = Path("book") / "data"
 
@@ -138,12 +138,8 @@ class Registry(SphinxDirective):
                 return self.warn(f"{name} has no view {view!r}")
             entries = sorted((one for one in entries if one.get(needed)), key=lambda one: one["year"])
         widths = {head: width for head, width, _ in columns}
-        rows = [[[self.said(text(entry))] for _, _, text in columns] for entry in entries]
-        return [table(widths, rows, "registry")]
-
-    def said(self, text: str) -> nodes.paragraph:
-        """Return a line of MyST as a paragraph."""
-        return nodes.paragraph("", "", *self.state.inline_text(text, self.lineno)[0])
+        rows = [[[(same if text is named else line)(self, text(entry))] for _, _, text in columns] for entry in entries]
+        return [table(self, widths, rows, "registry")]
 
     def warn(self, message: str) -> list[nodes.Node]:
         """Warn at the place of the directive, and show nothing."""

@@ -15,7 +15,7 @@ import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
-from table_nodes import table
+from table_nodes import line, same, table
 
 DATA = Path("book") / "data" / "timeline.yml"
 LANES = {
@@ -28,7 +28,7 @@ LANES = {
 COLUMNS = {"A user gives": 24, "To hear": 76}
 
 
-def line(entry: dict) -> str:
+def linked(entry: dict) -> str:
     """The name of a model, linked to its samples, and its year."""
     name = f"[{entry['name']}]({entry['samples']})" if entry["samples"] else entry["name"]
     return f"{name} {entry['date'][:4]}"
@@ -37,7 +37,7 @@ def line(entry: dict) -> str:
 def cells(entries: list[dict]) -> list[tuple[str, str]]:
     """For each lane what a user gives, and its models in the order of their dates."""
     chosen = {lane: sorted((e for e in entries if e["gives"] == lane), key=lambda e: e["date"]) for lane in LANES}
-    return [(title, " · ".join(map(line, chosen[lane]))) for lane, title in LANES.items()]
+    return [(title, " · ".join(map(linked, chosen[lane]))) for lane, title in LANES.items()]
 
 
 class Samples(SphinxDirective):
@@ -47,8 +47,7 @@ class Samples(SphinxDirective):
         """Return the table."""
         self.env.note_dependency(str(Path(self.env.srcdir) / DATA))
         entries = yaml.safe_load((Path(self.env.srcdir) / DATA).read_text(encoding="utf-8"))
-        said = ([self.state.inline_text(text, self.lineno)[0] for text in row] for row in cells(entries))
-        return [table(COLUMNS, ([[nodes.paragraph("", "", *words)] for words in row] for row in said))]
+        return [table(self, COLUMNS, ([[line(self, given)], [same(self, models)]] for given, models in cells(entries)))]
 
 
 def setup(app: Sphinx) -> dict:

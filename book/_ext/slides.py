@@ -29,6 +29,7 @@ import nbformat
 import pygments
 from docutils import nodes
 from docutils.utils import new_document
+from glued import with_minus
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jupyter_cache import get_cache
 from markdown_it import MarkdownIt
@@ -234,7 +235,7 @@ class Slides(ReaderNotebooks):
         if match[1] not in self.glued:
             self.warn("a slide shows %s, which the notebook does not glue", match[1])
             return match[1]
-        return str(ast.literal_eval(self.glued[match[1]]["data"]["text/plain"]))
+        return with_minus(str(ast.literal_eval(self.glued[match[1]]["data"]["text/plain"])))
 
     def plain(self, content: Iterable[nodes.Node]) -> Markup:
         """Return a part of the page in HTML."""

@@ -29,18 +29,19 @@ function equip(table) {
   const field = document.createElement("input");
   const count = document.createElement("output");
   field.type = "search";
-  field.setAttribute("aria-label", "Filter the rows of the table");
+  field.setAttribute("aria-label", Documentation.gettext("Filter the rows of the table"));
   bar.className = "registry-filter";
-  bar.append("Filter: ", field, " ", count);
+  bar.append(Documentation.gettext("Filter: "), field, " ", count);
   const show = () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of body.rows) {
-      const said = row.textContent.toLowerCase();
-      row.hidden = !words.every((word) => said.includes(word));
+      const content = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => content.includes(word));
       shown += !row.hidden;
     }
-    count.textContent = `${shown} of ${body.rows.length}`;
+    const said = Documentation.gettext("{shown} of {all}");
+    count.textContent = said.replace("{shown}", shown).replace("{all}", body.rows.length);
   };
   field.addEventListener("input", show);
   (table.closest(".pst-scrollable-table-container") ?? table).before(bar);

@@ -1,11 +1,11 @@
 // What is wider than the screen scrolls by itself: it can be reached and scrolled with the keyboard, has a name for
 // a screen reader, and its edge fades (book.css) until its end is seen.
 const NAMES = {
-  ".figure-scroller": "Figure",
-  ".pst-scrollable-table-container": "Table",
-  ".cell_output > .output": "Output",
-  ".highlight pre": "Code",
-  'mjx-container[display="true"]': "Formula",
+  ".figure-scroller": Documentation.gettext("Figure, wider than the screen"),
+  ".pst-scrollable-table-container": Documentation.gettext("Table, wider than the screen"),
+  ".cell_output > .output": Documentation.gettext("Output, wider than the screen"),
+  ".highlight pre": Documentation.gettext("Code, wider than the screen"),
+  'mjx-container[display="true"]': Documentation.gettext("Formula, wider than the screen"),
 };
 
 function markEnd(element) {
@@ -22,7 +22,7 @@ function markScrolling() {
       if (scrolls) {
         element.tabIndex = 0;
         element.setAttribute("role", "group");
-        element.setAttribute("aria-label", `${name}, wider than the screen`);
+        element.setAttribute("aria-label", name);
         element.onscroll = () => markEnd(element);
         markEnd(element);
       } else {

@@ -36,7 +36,7 @@ def lines(found: dict) -> dict[str, list[str | list[str]]]:
     (true, all_said), places = found["caption_true"], found["places"]
     return {
         "The clip": [found["title"], found["known"]],
-        "Described": [*wrap(f"“{found['caption']}”", LETTERS), f"Our judge: {true} of {all_said} statements are true"],
+        "Described": [*wrap(f"“{found['caption']}”", LETTERS), f"True, says our judge: {true} of {all_said} statements"],
         "Found": [
             f"by the sentence in box 4: place {places['by the sentence']} of {found['clips']}",
             f"by the caption in box 2: place {places['by the captioner']} of {found['clips']}",
@@ -53,7 +53,7 @@ def alt(found: dict) -> str:
     judged = "; ".join(f"for {name}, strings in {one}, fast in {two}, place {at}" for name, one, two, at in rows)
     return (
         f"Five boxes with arrows from top to bottom. One, the clip: {found['title']}. Two, described by the captioner "
-        f"as: {found['caption'].rstrip('.')}; {true} of {all_said} statements are true. Three, found at place "
+        f"as: {found['caption'].rstrip('.')}; true are {true} of {all_said} statements. Three, found at place "
         f"{places['by the sentence']} of {found['clips']} by its own sentence, and at place "
         f"{places['by the captioner']} by the caption. Four, the sentence is the prompt of MusicGen and of a diffusion "
         f"model. Five, judged: {judged}."

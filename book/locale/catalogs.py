@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_file
 from messages import has_words, problems
 from sphinx_intl.basic import update
 from sphinx_intl.catalog import dump_po, load_po
@@ -21,6 +22,10 @@ from sphinx_intl.catalog import dump_po, load_po
 ROOT = Path(__file__).resolve().parents[2]
 LOCALE = ROOT / "book" / "locale"
 LANGUAGES = sorted(path.parent.name for path in LOCALE.glob("*/config.yml"))
+CODE = {  # catalogue -> what Babel calls the language, files, and the function that is given the words
+    "extensions": ("python", "_ext/*.py", "_"),
+    "scripts": ("javascript", "_static/*.js", "gettext"),
+}
 EVERYWHERE = 2**31 - 1  # characters in a line: a message stays in one, and a change of a word changes one line
 
 
@@ -47,8 +52,18 @@ def faults(path: Path) -> list[str]:
     return found
 
 
+def of_code(name: str) -> Catalog:
+    """Return the messages in the code of the extensions, or of the scripts, as a template."""
+    language, files, function = CODE[name]
+    template = Catalog()
+    for path in sorted((ROOT / "book").glob(files)):
+        for _, message, *_ in extract_from_file(language, path, keywords={function: None}):
+            template.add(message)
+    return template
+
+
 def collect(output: Path) -> Path:
-    """Collect the messages of all pages, with the outputs of the notebooks from the cache of the last build.
+    """Collect the messages of all pages and of the code, with the outputs of the notebooks from the last build.
 
     Returns
     -------
@@ -63,7 +78,10 @@ def collect(output: Path) -> Path:
     command = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "--config", "book/_config.yml"]
     command += ["--toc", "book/_toc.yml", "--path-output", own, "--builder=custom", "--custom-builder=gettext"]
     subprocess.run(command, cwd=ROOT, check=True, env=os.environ | {"MUSICWORDS_TIER": "mini"})
-    return own / "_build" / "gettext"
+    templates = own / "_build" / "gettext"
+    for name in CODE:
+        dump_po(str(templates / f"{name}.pot"), of_code(name), width=EVERYWHERE)
+    return templates
 
 
 def carry(language: str, page: str) -> list[str]:
