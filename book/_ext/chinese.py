@@ -3,12 +3,13 @@
 - The search of the pages finds Chinese text by its pairs of characters, since it has no spaces between words.
 - A translated message finds what its notebook glues: MyST-NB looks for it in the message alone, and finds nothing.
   Words among that are translated by ``glued.yml``; a value that the table lacks stays as it is.
+- What ``musicwords.listen`` says of a spectrogram to those who cannot see it is translated.
 - The nodes of a translated message belong to their page, which is built much faster then.
 """
 
 import json
 import re
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import snowballstemmer
@@ -24,7 +25,7 @@ from sphinx.config import Config
 from sphinx.search.zh import SearchChinese
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.i18n import Locale
-from words import of_page
+from words import _, of_page
 
 CHINESE = "\u4e00-\u9fff"
 WORDS = re.compile(rf"[{CHINESE}]+|[a-zA-Z0-9_]+")
@@ -66,6 +67,10 @@ INTERVALS = (
 )
 SIGN = f"[{CHINESE}，。：；？！、（）《》“”]"
 CLOSE_START, CLOSE_END = re.compile(f"^ ({SIGN})"), re.compile(f"({SIGN}) $")
+SPECTROGRAM = re.compile(
+    r'alt="Mel spectrogram of ([^"]+), ([\d.]+) seconds'
+    r'(?: of silence|: most of its energy lies between (\d+) and (\d+) Hz)\."'
+)
 SEPARATOR = re.compile(r", and |, | and ")
 
 
@@ -99,9 +104,7 @@ class PasteText(GluedText):
                 glue_warning(f"No key {name!r} found in glue data for this document.", self.document, self.line)
             ]
         value = format_plain_text(outputs[name]["data"]["text/plain"], form or "s")
-        table = Path(env.srcdir) / "book" / "locale" / env.config.language / "glued.yml"
-        values = Values(yaml.safe_load(table.read_text(encoding="utf-8")) if table.is_file() else {})
-        return [Glued("", values.translated(name, value))], []
+        return [Glued("", read_values(Path(env.srcdir), env.config.language).translated(name, value))], []
 
 
 class Adopt(SphinxTransform):
@@ -209,6 +212,29 @@ def translate_captions(app: Sphinx, doctree: nodes.document) -> None:
             toctree["caption"] = of_page(app, app.env.docname, caption)
 
 
+@cache
+def read_values(root: Path, language: str) -> Values:
+    """Return the table of a language, which may be empty."""
+    path = root / "book" / "locale" / language / "glued.yml"
+    return Values(yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {})
+
+
+def describe_sounds(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
+    """Translate what ``musicwords.listen`` says of a spectrogram to those who cannot see it."""
+
+    def translated(match: re.Match) -> str:
+        label, seconds, low, high = match.groups()
+        words = _("Mel spectrogram of {label}, {seconds} seconds of silence.")
+        if low:
+            words = _(
+                "Mel spectrogram of {label}, {seconds} seconds: most of its energy lies between {low} and {high} Hz."
+            )
+        return f'alt="{words.format(label=label, seconds=seconds, low=low, high=high)}"'
+
+    if "body" in context:
+        context["body"] = SPECTROGRAM.sub(translated, context["body"])
+
+
 def script_words(app: Sphinx) -> dict[str, str]:
     """Return the words of the book's own scripts, with their translations."""
     path = Path(app.srcdir) / "book" / "locale" / app.config.language / "LC_MESSAGES" / "scripts.po"
@@ -237,6 +263,7 @@ def mend_translations(app: Sphinx, config: Config) -> None:
         app.add_transform(Adopt)
         app.add_transform(JoinGlued)
         app.connect("doctree-read", translate_captions, priority=900)
+        app.connect("html-page-context", describe_sounds)
         app.connect("build-finished", write_translations)
 
 

@@ -36,7 +36,10 @@ def lines(found: dict) -> dict[str, list[str | list[str]]]:
     (true, all_said), places = found["caption_true"], found["places"]
     return {
         "The clip": [found["title"], found["known"]],
-        "Described": [*wrap(f"“{found['caption']}”", LETTERS), f"True, says our judge: {true} of {all_said} statements"],
+        "Described": [
+            *wrap(f"“{found['caption']}”", LETTERS),
+            f"True, says our judge: {true} of {all_said} statements",
+        ],
         "Found": [
             f"by the sentence in box 4: place {places['by the sentence']} of {found['clips']}",
             f"by the caption in box 2: place {places['by the captioner']} of {found['clips']}",

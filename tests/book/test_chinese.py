@@ -15,7 +15,7 @@ from babel.messages.catalog import Catalog
 from bs4 import BeautifulSoup
 from building import build, build_edition, served
 from run_notebooks import ROOT
-from small_book import make_book, write_cells, write_contents, write_page
+from small_book import catalogue, make_book, write_cells, write_contents, write_page
 from sphinx_intl.catalog import dump_po, load_po
 from visit import Visit, wait_until
 
@@ -43,7 +43,13 @@ def test_translations_of_a_page_are_whole_and_keep_what_they_must(page):
 def test_every_page_has_a_catalogue():
     pages = {path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "book").rglob("*.md")}
     pages |= {path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "notebooks").rglob("*.ipynb")}
-    assert {page for page in pages if "checkpoints" not in page} == set(PAGES) - {"sphinx", "extensions"}
+    assert {page for page in pages if "checkpoints" not in page} == set(PAGES) - {"sphinx", *catalogs.CODE}
+
+
+@pytest.mark.parametrize("name", catalogs.CODE)
+def test_words_of_the_code_are_all_translated(name):
+    """Run ``make catalogs`` when an extension or a script has other words."""
+    assert {message.id for message in load_po(PAGES[name])} == {message.id for message in catalogs.of_code(name)}
 
 
 @pytest.mark.parametrize(
@@ -214,8 +220,22 @@ def test_settings_of_an_edition_are_those_of_the_book_but_for_its_own(tmp_path):
 
 SENTENCE = "The score is {glue:text}`low`, and {term}`cosine similarity` is a number."
 GLOSSARY = "# Glossary\n\n:::{glossary}\ncosine similarity\n  A number.\n:::\n"
+LISTED = "It is {glue:text}`kinds`, by {glue:text}`fall`."
+CHANGE = "A model hears *without*."
+CHANGES = (
+    f"- {{date: '2026-01', task: [rights], said: '{CHANGE}', cite: null, by: Deezer, link: 'https://example.org'}}\n"
+)
+CITED = f"{CHANGE} [Deezer](https://example.org)"
+ALT = "A line that rises."
+FIGURE = "import matplotlib.pyplot as plt\n_ = plt.subplots(figsize=(1, 1))"
 TRANSLATED = {
-    "book/intro": {"Title": "标题", "Text.": "正文。"},
+    "book/intro": {
+        "Title": "标题",
+        "Text.": "正文。",
+        "What changed": "有何变化",
+        "rights": "权利",
+        CITED: "一个模型听得出 *without*（没有）。[Deezer](https://example.org)",
+    },
     "book/part/glossary": {
         "cosine similarity": "余弦相似度（cosine similarity）",
         "A number.": "一个数。",
@@ -224,6 +244,8 @@ TRANSLATED = {
     "notebooks/cells": {
         "Cells": "单元格",
         SENTENCE: "得分 {glue:text}`low`，而{term}`余弦相似度 <cosine similarity>`是一个数。",
+        LISTED: "它是 {glue:text}`kinds`，差 {glue:text}`fall`。",
+        ALT: "一条上升的线。",
     },
 }
 
@@ -234,10 +256,16 @@ def site(tmp_path_factory) -> Path:
     root = make_book(tmp_path_factory.mktemp("editions"))
     write_contents(root, "book/part/glossary", "notebooks/cells")
     write_page(root, GLOSSARY, "book/part/glossary")
-    write_cells(root, "from myst_nb import glue\nglue('low', 'below', display=False)")
+    write_page(root, "# Title\n\nText.\n\n:::{registry} changes\n:::\n")
+    (root / "book" / "data").mkdir()
+    (root / "book" / "data" / "changes.yml").write_text(CHANGES, encoding="utf-8")
+    glued = {"low": "below", "kinds": "*erhu* and *oud*", "fall": "-0.5"}
+    glue = "\n".join(f"glue({name!r}, {value!r}, display=False)" for name, value in glued.items())
+    write_cells(root, f"from myst_nb import glue\n{glue}", FIGURE)
     path = root / "notebooks" / "cells.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells.append(nbformat.v4.new_markdown_cell(SENTENCE))
+    notebook.cells[-1].metadata["mystnb"] = {"image": {"alt": ALT}}
+    notebook.cells += map(nbformat.v4.new_markdown_cell, (SENTENCE, LISTED))
     nbformat.write(notebook, path)
     locale = root / "book" / "locale" / "zh_CN"
     for page, strings in TRANSLATED.items():
@@ -246,7 +274,7 @@ def site(tmp_path_factory) -> Path:
             catalogue.add(english, translated)
         dump_po(str(locale / "LC_MESSAGES" / f"{page}.po"), catalogue)
     shutil.copy(ROOT / "book" / "locale" / "zh_CN" / "config.yml", locale)
-    (locale / "glued.yml").write_text("below: 偏低\n", encoding="utf-8")
+    (locale / "glued.yml").write_text("below: 偏低\nerhu: 二胡\noud: 乌德琴\n", encoding="utf-8")
     shutil.copy(ROOT / "book" / "locale" / "edition.py", locale.parent)
     for builder in ((), ("--builder=custom", "--custom-builder=notebooks")):
         assert build(root, root, root / "network.log", *builder, site=SITE).returncode == 0
@@ -267,6 +295,36 @@ def test_page_is_in_chinese_with_what_the_notebook_computed(site):
     assert article.h1.text.startswith("单元格")
     assert [part.text for part in article.select("p") if "得分" in part.text] == ["得分偏低，而余弦相似度是一个数。"]
     assert article.select_one("a.reference[href*=glossary] em, a.reference[href*=glossary] span").text == "余弦相似度"
+
+
+@pytest.mark.slow
+def test_table_is_in_chinese_but_for_names(site):
+    table = page(site, "zh/book/intro").select_one("table.registry")
+    assert [head.text for head in table.select("th")] == ["Part", "Month", "有何变化"]  # as far as there are messages
+    assert [cell.text for cell in table.select("td")] == ["权利", "2026‑01", "一个模型听得出 without（没有）。Deezer"]
+
+
+@pytest.mark.slow
+def test_figure_of_a_notebook_is_described_in_chinese(site):
+    assert [one["alt"] for one in page(site, "zh/notebooks/cells").select("article img")] == ["一条上升的线。"]
+
+
+@pytest.mark.slow
+def test_catalogues_hold_the_words_of_tables_and_figures(site):
+    """Names, dates and numbers are no messages."""
+    messages = catalogue(site.parent)
+    assert messages >= {ALT, CITED, "Part", "Month", "What changed", "rights"}
+    assert not [message for message in messages if "2026" in message]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("edition", "sentence", "emphasized"),
+    [("", "It is erhu and oud, by −0.5.", ["erhu", "oud"]), ("zh/", "它是二胡和乌德琴，差 −0.5。", [])],
+)
+def test_glued_words_are_emphasized_and_numbers_have_a_minus(site, edition, sentence, emphasized):
+    (found,) = (one for one in page(site, f"{edition}notebooks/cells").select("article p") if "0.5" in one.text)
+    assert found.text == sentence and [one.text for one in found.select("em")] == emphasized
 
 
 @pytest.mark.slow
