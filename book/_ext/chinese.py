@@ -67,6 +67,7 @@ INTERVALS = (
 )
 SIGN = f"[{CHINESE}，。：；？！、（）《》“”]"
 CLOSE_START, CLOSE_END = re.compile(f"^ ({SIGN})"), re.compile(f"({SIGN}) $")
+LINK = re.compile(r'title="(Link to this \w+)"')
 SPECTROGRAM = re.compile(
     r'alt="Mel spectrogram of ([^"]+), ([\d.]+) seconds'
     r'(?: of silence|: most of its energy lies between (\d+) and (\d+) Hz)\."'
@@ -235,6 +236,19 @@ def describe_sounds(app: Sphinx, pagename: str, templatename: str, context: dict
         context["body"] = SPECTROGRAM.sub(translated, context["body"])
 
 
+def name_links(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
+    """Name the links behind headings, figures and the like, which Sphinx does not in this language."""
+    names = {
+        "Link to this heading": _("Link to this heading"),
+        "Link to this image": _("Link to this image"),
+        "Link to this equation": _("Link to this equation"),
+        "Link to this table": _("Link to this table"),
+        "Link to this term": _("Link to this term"),
+    }
+    if "body" in context:
+        context["body"] = LINK.sub(lambda match: f'title="{names.get(match[1], match[1])}"', context["body"])
+
+
 def script_words(app: Sphinx) -> dict[str, str]:
     """Return the words of the book's own scripts, with their translations."""
     path = Path(app.srcdir) / "book" / "locale" / app.config.language / "LC_MESSAGES" / "scripts.po"
@@ -264,6 +278,7 @@ def mend_translations(app: Sphinx, config: Config) -> None:
         app.add_transform(JoinGlued)
         app.connect("doctree-read", translate_captions, priority=900)
         app.connect("html-page-context", describe_sounds)
+        app.connect("html-page-context", name_links)
         app.connect("build-finished", write_translations)
 
 

@@ -13,6 +13,7 @@ of a generated clip has its checkpoint, its prompt and its seed.
 The sentence may hold links and terms, and may be missing. Clips that follow each other stand side by side.
 """
 
+import html
 from pathlib import Path
 
 from docutils import nodes
@@ -20,15 +21,22 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from table_nodes import has_words
 
 GENERATED = Path("book") / "data" / "generated"
+PLACE = "{label}"
 
 
 class Player(nodes.General, nodes.Element):
-    """A player: its description is its content, the HTML around it stands in ``row``, ``before`` and ``after``.
+    """A player: its label and its description are its content.
 
-    ``path`` and ``label`` are the file that it plays and the words above it.
+    The HTML around them stands in ``row``, ``before`` and ``after``, with ``PLACE`` for the label. ``path`` is the file
+    that it plays.
     """
+
+
+class Label(nodes.General, nodes.TextElement):
+    """The words above a player, which are a message if the page gives them, and a name if the clip does."""
 
 
 class Clip(SphinxDirective):
@@ -60,11 +68,23 @@ class Clip(SphinxDirective):
         self.env.note_dependency(path)
         rate = 32_000
         label = self.options.get("label", clip["title"])
-        before, after = player(Sound(load_audio(path, rate), rate, label))
-        node = Player("", row=ROW, before=before, after=after, path=path, label=label)
+        before, after = player(Sound(load_audio(path, rate), rate, PLACE))
+        node = Player("", Label(label, label), row=ROW, before=before, after=after, path=path)
         self.set_source_info(node)
+        if "label" in self.options and has_words(label):
+            self.set_source_info(node[0])
         self.state.nested_parse(self.content, self.content_offset, node)
         return [node]
+
+
+def labeled(node: Player, part: str) -> str:
+    """Return the HTML before or after the description, with the label."""
+    return node[part].replace(PLACE, html.escape(node[0].astext()))
+
+
+def skip_label(translator: object, node: Label) -> None:
+    """Leave out the label, which the HTML of its player has."""
+    raise nodes.SkipNode
 
 
 def visit_player(translator: object, node: Player) -> None:
@@ -72,12 +92,12 @@ def visit_player(translator: object, node: Player) -> None:
     place = node.parent.index(node)
     if place == 0 or not isinstance(node.parent[place - 1], Player):
         translator.body.append(node["row"])
-    translator.body.append(node["before"])
+    translator.body.append(labeled(node, "before"))
 
 
 def depart_player(translator: object, node: Player) -> None:
     """Write what stands behind the description, and close the row with the last of several players."""
-    translator.body.append(node["after"])
+    translator.body.append(labeled(node, "after"))
     if not isinstance(node.next_node(descend=False, siblings=True), Player):
         translator.body.append("</div>")
 
@@ -85,5 +105,6 @@ def depart_player(translator: object, node: Player) -> None:
 def setup(app: Sphinx) -> dict:
     """Register the extension."""
     app.add_node(Player, html=(visit_player, depart_player))
+    app.add_node(Label, html=(skip_label, None))
     app.add_directive("clip", Clip)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

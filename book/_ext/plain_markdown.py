@@ -4,7 +4,7 @@ import html
 import re
 
 from cells import Unindexed
-from clip import Player
+from clip import Label, Player
 from docutils import nodes
 from sphinx.util.math import get_node_equation_number
 from sphinx_exercise.nodes import exercise_enumerable_node
@@ -157,7 +157,10 @@ class PlainTranslator(MarkdownTranslator):
         self.add(f'<img src="{self.builder.picture(node["uri"])}" alt="{alt}"{width}>')
 
     def visit_Player(self, node: Player) -> None:
-        self.add(f'**{node["label"]}** <audio controls src="{self.builder.sound(node["path"])}"></audio>', 2, 2)
+        self.add(f'**{node[0].astext()}** <audio controls src="{self.builder.sound(node["path"])}"></audio>', 2, 2)
+
+    def visit_Label(self, node: Label) -> None:
+        raise nodes.SkipNode
 
     @pushing_context
     def visit_reference(self, node: nodes.reference) -> None:

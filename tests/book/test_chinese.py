@@ -14,6 +14,7 @@ import yaml
 from babel.messages.catalog import Catalog
 from bs4 import BeautifulSoup
 from building import build, build_edition, served
+from english import chinese_pages, english
 from run_notebooks import ROOT
 from small_book import catalogue, make_book, write_cells, write_contents, write_page
 from sphinx_intl.catalog import dump_po, load_po
@@ -269,10 +270,10 @@ def site(tmp_path_factory) -> Path:
     nbformat.write(notebook, path)
     locale = root / "book" / "locale" / "zh_CN"
     for page, strings in TRANSLATED.items():
-        catalogue = Catalog(locale="zh_CN")
-        for english, translated in strings.items():
-            catalogue.add(english, translated)
-        dump_po(str(locale / "LC_MESSAGES" / f"{page}.po"), catalogue)
+        written = Catalog(locale="zh_CN")
+        for message, translated in strings.items():
+            written.add(message, translated)
+        dump_po(str(locale / "LC_MESSAGES" / f"{page}.po"), written)
     shutil.copy(ROOT / "book" / "locale" / "zh_CN" / "config.yml", locale)
     (locale / "glued.yml").write_text("below: 偏低\nerhu: 二胡\noud: 乌德琴\n", encoding="utf-8")
     shutil.copy(ROOT / "book" / "locale" / "edition.py", locale.parent)
@@ -337,6 +338,30 @@ def test_each_page_leads_to_the_same_page_in_the_other_language(site, name):
         assert link["hreflang"] == link["lang"] == language
         alternates = {one["hreflang"]: one["href"] for one in page(site, here + name).select("link[hreflang]")}
         assert alternates == {"en": f"{SITE}/{name}.html", "zh-CN": f"{SITE}/zh/{name}.html"}
+
+
+@pytest.mark.slow
+def test_no_sentence_of_the_chinese_pages_is_in_english(built_book):
+    """What may be in English stands in ``tests/data/english_in_chinese.yml``, with the reason."""
+    pages = chinese_pages(built_book)
+    assert len(pages) > 50
+    assert {name: found for name, page in pages.items() if (found := english(page))} == {}
+
+
+@pytest.mark.parametrize(
+    ("html", "found"),
+    [
+        ("<p>这是 The score of the model.</p>", ["The score of the model"]),
+        ('<img alt="A line that rises slowly.">', ["A line that rises slowly"]),
+        ("<p>提示词“a slow piano piece at night”。</p>", []),
+        ("<p>平均意见得分（mean opinion score of listeners）</p>", []),
+        ("<p>words of the prompt（提示词）</p>", []),
+        ("<p>NVIDIA OneWay Noncommercial License</p>", []),
+        ("<pre>the name of a file</pre>", []),
+    ],
+)
+def test_english_is_found_where_it_has_no_reason(html, found):
+    assert english(html) == found
 
 
 @pytest.mark.slow
