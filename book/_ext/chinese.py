@@ -25,6 +25,7 @@ from sphinx.config import Config
 from sphinx.search.zh import SearchChinese
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.i18n import Locale
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from words import _, of_page
 
 CHINESE = "\u4e00-\u9fff"
@@ -67,7 +68,6 @@ INTERVALS = (
 )
 SIGN = f"[{CHINESE}，。：；？！、（）《》“”]"
 CLOSE_START, CLOSE_END = re.compile(f"^ ({SIGN})"), re.compile(f"({SIGN}) $")
-LINK = re.compile(r'title="(Link to this \w+)"')
 SPECTROGRAM = re.compile(
     r'alt="Mel spectrogram of ([^"]+), ([\d.]+) seconds'
     r'(?: of silence|: most of its energy lies between (\d+) and (\d+) Hz)\."'
@@ -94,10 +94,15 @@ class PasteText(GluedText):
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Return the value."""
-        if "nb_renderer" in self.document or "::" in self.text:
-            return super().run()
         env = self.document.settings.env
-        name, _, form = self.text.partition(":")
+        name, __, form = self.text.partition(":")
+        if "nb_renderer" in self.document or "::" in self.text:  # a message that is the same in both languages
+            found, messages = super().run()
+            for node in (one for one in found if isinstance(one, nodes.inline)):
+                value = read_values(Path(env.srcdir), env.config.language).translated(name, node.rawsource)
+                node.children = []
+                node += shown(value)
+            return found, messages
         written = Path(env.mystnb_config.output_folder, f"{env.docname}.glue.json")
         outputs = json.loads(written.read_text(encoding="utf-8")) if written.is_file() else {}
         if name not in outputs:
@@ -106,6 +111,29 @@ class PasteText(GluedText):
             ]
         value = format_plain_text(outputs[name]["data"]["text/plain"], form or "s")
         return [Glued("", read_values(Path(env.srcdir), env.config.language).translated(name, value))], []
+
+
+class NameTimes(SphinxPostTransform):
+    """Put the table of MyST-NB on what was executed into Chinese."""
+
+    default_priority = 9  # after MyST-NB has made it
+
+    def run(self, **kwargs) -> None:
+        """Change the tables of one page."""
+        words = {
+            "Document": _("Document"),
+            "Modified": _("Modified"),
+            "Method": _("Method"),
+            "Run Time (s)": _("Run Time (s)"),
+            "Status": _("Status"),
+            "cache": _("cache"),
+        }
+        for table in self.document.findall(nodes.table):
+            if table.next_node(nodes.entry).astext() == "Document":
+                for paragraph in table.findall(nodes.paragraph):
+                    if said := words.get(paragraph.astext()):
+                        paragraph.clear()
+                        paragraph += nodes.Text(said)
 
 
 class Adopt(SphinxTransform):
@@ -236,17 +264,24 @@ def describe_sounds(app: Sphinx, pagename: str, templatename: str, context: dict
         context["body"] = SPECTROGRAM.sub(translated, context["body"])
 
 
-def name_links(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
-    """Name the links behind headings, figures and the like, which Sphinx does not in this language."""
+def name_parts(app: Sphinx, error: Exception | None) -> None:
+    """Name the parts of a page that Sphinx and the theme name in English, for screen readers and for the mouse."""
     names = {
+        "Main": _("Main"),
+        "Page": _("Page"),
+        "Color mode": _("Color mode"),
+        "Toggle primary sidebar": _("Toggle primary sidebar"),
+        "Toggle secondary sidebar": _("Toggle secondary sidebar"),
         "Link to this heading": _("Link to this heading"),
         "Link to this image": _("Link to this image"),
         "Link to this equation": _("Link to this equation"),
         "Link to this table": _("Link to this table"),
         "Link to this term": _("Link to this term"),
     }
-    if "body" in context:
-        context["body"] = LINK.sub(lambda match: f'title="{names.get(match[1], match[1])}"', context["body"])
+    named = re.compile(rf'\b(title|aria-label)="({"|".join(names)})"')
+    for path in [] if error or app.builder.name != "html" else Path(app.outdir).rglob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        path.write_text(named.sub(lambda match: f'{match[1]}="{names[match[2]]}"', page), encoding="utf-8")
 
 
 def script_words(app: Sphinx) -> dict[str, str]:
@@ -278,8 +313,9 @@ def mend_translations(app: Sphinx, config: Config) -> None:
         app.add_transform(JoinGlued)
         app.connect("doctree-read", translate_captions, priority=900)
         app.connect("html-page-context", describe_sounds)
-        app.connect("html-page-context", name_links)
         app.connect("build-finished", write_translations)
+        app.connect("build-finished", name_parts)
+        app.add_post_transform(NameTimes)
 
 
 def setup(app: Sphinx) -> dict:
