@@ -3,10 +3,11 @@
 - The search of the pages finds Chinese text by its pairs of characters, since it has no spaces between words.
 - A translated message finds what its notebook glues: MyST-NB looks for it in the message alone, and finds nothing.
   Words among that are translated by ``glued.yml``; a value that the table lacks stays as it is.
-- What ``musicwords.listen`` says of a spectrogram to those who cannot see it is translated.
+- What ``musicwords.listen`` writes beside a sound is translated by the same table, and what it says of a spectrogram.
 - The nodes of a translated message belong to their page, which is built much faster then.
 """
 
+import html
 import json
 import re
 from functools import cache, cached_property
@@ -68,6 +69,8 @@ INTERVALS = (
 )
 SIGN = f"[{CHINESE}，。：；？！、（）《》“”]"
 CLOSE_START, CLOSE_END = re.compile(f"^ ({SIGN})"), re.compile(f"({SIGN}) $")
+PLAYER = re.compile(r'<figure class="sound".*?</figure>', re.DOTALL)
+CAPTION = re.compile(r"<figcaption><strong>(.*?)</strong>(.*?)</figcaption>", re.DOTALL)
 SPECTROGRAM = re.compile(
     r'alt="Mel spectrogram of ([^"]+), ([\d.]+) seconds'
     r'(?: of silence|: most of its energy lies between (\d+) and (\d+) Hz)\."'
@@ -248,8 +251,20 @@ def read_values(root: Path, language: str) -> Values:
     return Values(yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {})
 
 
-def describe_sounds(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
-    """Translate what ``musicwords.listen`` says of a spectrogram to those who cannot see it."""
+def name_sound(player: str, values: Values) -> str:
+    """Return the HTML of a player with its label and its description in Chinese, as far as the table has them."""
+    label, description = CAPTION.search(player).groups()
+    if said := values.item(html.unescape(label)):
+        for place in ("<strong>{}</strong>", 'aria-label="{}"', 'alt="Mel spectrogram of {},'):
+            player = player.replace(place.format(label), place.format(html.escape(said)))
+    if said := values.item(html.unescape(description.strip())):
+        player = player.replace(f"{description}</figcaption>", f" {html.escape(said)}</figcaption>")
+    return player
+
+
+def translate_sounds(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
+    """Translate what ``musicwords.listen`` writes beside a sound, and what it says of a spectrogram."""
+    values = read_values(Path(app.srcdir), app.config.language)
 
     def translated(match: re.Match) -> str:
         label, seconds, low, high = match.groups()
@@ -261,7 +276,8 @@ def describe_sounds(app: Sphinx, pagename: str, templatename: str, context: dict
         return f'alt="{words.format(label=label, seconds=seconds, low=low, high=high)}"'
 
     if "body" in context:
-        context["body"] = SPECTROGRAM.sub(translated, context["body"])
+        body = PLAYER.sub(lambda match: name_sound(match[0], values), context["body"])
+        context["body"] = SPECTROGRAM.sub(translated, body)
 
 
 def name_parts(app: Sphinx, error: Exception | None) -> None:
@@ -312,7 +328,7 @@ def mend_translations(app: Sphinx, config: Config) -> None:
         app.add_transform(Adopt)
         app.add_transform(JoinGlued)
         app.connect("doctree-read", translate_captions, priority=900)
-        app.connect("html-page-context", describe_sounds)
+        app.connect("html-page-context", translate_sounds)
         app.connect("build-finished", write_translations)
         app.connect("build-finished", name_parts)
         app.add_post_transform(NameTimes)
