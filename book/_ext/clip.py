@@ -107,4 +107,4 @@ def setup(app: Sphinx) -> dict:
     app.add_node(Player, html=(visit_player, depart_player))
     app.add_node(Label, html=(skip_label, None))
     app.add_directive("clip", Clip)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
