@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-SAME_EVERYWHERE = re.compile(r"\{[\w:]+\}`[^`]*`|`[^`]*`|\]\([^)\s]*\)")  # roles, code, and where links lead
+# Roles, code, where links lead, and counts, whose words are those of the code.
+SAME_EVERYWHERE = re.compile(r"\{[\w:]+\}`[^`]*`|`[^`]*`|\]\([^)\s]*\)|\d+ of \d+")
 WORD = re.compile(r"[a-z]{2}")
 
 

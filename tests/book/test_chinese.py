@@ -194,6 +194,19 @@ def test_glued_value_of_one_name_comes_first():
     assert chinese.Values({"lower": "较低", "here=lower": "更低"}).translated("here", "lower") == "更低"
 
 
+def test_sound_of_a_notebook_is_named_in_chinese_where_the_table_has_it():
+    player = (
+        '<figure class="sound"><figcaption><strong>{0}</strong> {1}</figcaption><img alt="Mel spectrogram of {0}, 1.0 '
+        'seconds of silence."><audio aria-label="{0}"></audio></figure>'
+    )
+    values = chinese.Values({"Clip {x}": "片段 {x}", "Similarity {x}.": "相似度 {x}。"})
+    assert chinese.name_sound(player.format("Clip A", "Similarity 0.5."), values) == player.format(
+        "片段 A", "相似度 0.5。"
+    )
+    unknown = player.format("Rock in E minor", "A tune.")
+    assert chinese.name_sound(unknown, values) == unknown
+
+
 def test_search_splits_chinese_into_pairs():
     assert chinese.SearchPairs({}).split("余弦相似度 of CLAP，音") == [
         "余弦",
