@@ -21,11 +21,10 @@ import nbformat
 import yaml
 from core_path import is_lesson, read_paths
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
-from table_nodes import line, table
+from table_nodes import line, page_link, table
 
 YIELDS = re.compile(r"^- \*\*You will\*\* (.+)$", re.MULTILINE)
 MINUTES = re.compile(r"\*\*It takes\*\* about (\d+) minutes")
@@ -58,11 +57,6 @@ class LessonTable(SphinxDirective):
         self.env.note_dependency(str(path))
         return prose(path)
 
-    def link(self, name: str) -> addnodes.pending_xref:
-        """Return a link to a lesson, with its title."""
-        return addnodes.pending_xref("", nodes.inline(), refdomain="std", reftype="doc", reftarget=f"/{name}",
-                                     refexplicit=False, refwarn=True, refdoc=self.env.docname)  # fmt: skip
-
     def warn(self, message: str) -> list[nodes.Node]:
         """Warn at the place of the directive, and show nothing."""
         logging.getLogger(__name__).warning(message, location=self.get_location())
@@ -87,7 +81,7 @@ class Lessons(LessonTable):
                 self.warn(f"{name} does not say what the reader will do, or how many minutes it takes")
                 continue
             total += minutes
-            link = nodes.paragraph("", "", self.link(name))
+            link = nodes.paragraph("", "", page_link(self, name))
             rows.append([[link], [line(self, yields[1])], [nodes.paragraph("", str(minutes))]])
         if not rows:
             return self.warn(
@@ -111,7 +105,7 @@ class Course(LessonTable):
         for meeting in courses[self.arguments[0]]:
             minutes = sum(self.minutes(name) or 0 for name in meeting["lessons"])
             total += minutes
-            lessons = [nodes.paragraph("", "", self.link(name)) for name in meeting["lessons"]]
+            lessons = [nodes.paragraph("", "", page_link(self, name)) for name in meeting["lessons"]]
             exercises = [line(self, f"{{ref}}`{label}`") for label in meeting["exercises"]]
             when, in_class, prepare = (line(self, meeting[field]) for field in ("when", "in_class", "prepare"))
             rows.append([[when], lessons, [nodes.paragraph("", str(minutes))], [in_class], exercises, [prepare]])

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
 # Roles, code, where links lead, and counts, whose words are those of the code.
@@ -27,6 +28,12 @@ def line(directive: SphinxDirective, text: str) -> nodes.paragraph:
     if has_words(text):
         directive.set_source_info(paragraph)  # the catalogues leave out what has no source
     return paragraph
+
+
+def page_link(directive: SphinxDirective, name: str) -> addnodes.pending_xref:
+    """Return a link to a page, with its title."""
+    return addnodes.pending_xref("", nodes.inline(), refdomain="std", reftype="doc", reftarget=f"/{name}",
+                                 refexplicit=False, refwarn=True, refdoc=directive.env.docname)  # fmt: skip
 
 
 def table(

@@ -56,7 +56,7 @@ def book(tmp_path_factory) -> Path:
     write_page(root, CLIPS, CORE)
     (root / "book" / "part" / "wide.svg").write_text(SVG, encoding="utf-8")
     write_page(root, "# Deeper page\n\nText.\n", DEEPER)
-    write_page(root, "# Paths\n\nText.\n", "book/paths")
+    write_page(root, "# Paths\n\n:::{notebook-times}\n:::\n", "book/paths")
     write_page(root, "# Bibliography\n\n```{bibliography}\n```\n", "book/bibliography")
     cells = ((INSTALL, "colab"), (FIGURE, "hide-input"), "visible_name = 1\nprint('heard' + 'aloud')")
     write_cells(root, *cells, name=NEXT)
@@ -140,6 +140,12 @@ def test_contents_mark_the_core_path(page, name):
     links = page(name).select(".bd-sidenav a")
     marked = {re.sub(r"\s+", " ", link.text).strip() for link in links if link.select(".path-symbol[aria-hidden=true]")}
     assert marked == {"A page ★ (core path)", "Cells ★ (core path)"}
+
+
+def test_table_has_the_seconds_of_each_notebook_and_a_link(page):
+    (row,) = page("book/paths").select("article table tbody tr")
+    notebook, seconds = row.select("td")
+    assert notebook.a["href"] == f"../{NEXT}.html" and seconds.text.strip().isdigit()
 
 
 def test_picture_scrolls_without_its_caption(page):
