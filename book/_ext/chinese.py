@@ -26,7 +26,6 @@ from sphinx.config import Config
 from sphinx.search.zh import SearchChinese
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.i18n import Locale
-from sphinx.transforms.post_transforms import SphinxPostTransform
 from words import _, of_page
 
 CHINESE = "\u4e00-\u9fff"
@@ -114,29 +113,6 @@ class PasteText(GluedText):
             ]
         value = format_plain_text(outputs[name]["data"]["text/plain"], form or "s")
         return [Glued("", read_values(Path(env.srcdir), env.config.language).translated(name, value))], []
-
-
-class NameTimes(SphinxPostTransform):
-    """Put the table of MyST-NB on what was executed into Chinese."""
-
-    default_priority = 9  # after MyST-NB has made it
-
-    def run(self, **kwargs) -> None:
-        """Change the tables of one page."""
-        words = {
-            "Document": _("Document"),
-            "Modified": _("Modified"),
-            "Method": _("Method"),
-            "Run Time (s)": _("Run Time (s)"),
-            "Status": _("Status"),
-            "cache": _("cache"),
-        }
-        for table in self.document.findall(nodes.table):
-            if table.next_node(nodes.entry).astext() == "Document":
-                for paragraph in table.findall(nodes.paragraph):
-                    if said := words.get(paragraph.astext()):
-                        paragraph.clear()
-                        paragraph += nodes.Text(said)
 
 
 class Adopt(SphinxTransform):
@@ -331,7 +307,6 @@ def mend_translations(app: Sphinx, config: Config) -> None:
         app.connect("html-page-context", translate_sounds)
         app.connect("build-finished", write_translations)
         app.connect("build-finished", name_parts)
-        app.add_post_transform(NameTimes)
 
 
 def setup(app: Sphinx) -> dict:
