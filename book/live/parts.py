@@ -35,6 +35,11 @@ CLIPS = (HERE / "clip_entries.py", HERE / "files.py", DATA / "checkpoints" / "cl
 GROUPS = {
     "runtime": (HERE / "runtime.py", *SHARED),
     "clips": CLIPS,
+    "description": (
+        *(HERE / "description.py", HERE / "eight_bits.py", HERE / "files.py"),
+        *(DATA / "checkpoints" / name for name in ("clap", "captioner", "musicnn-mtt")),
+        *(ROOT / "musicwords" / name for name in ("captioner.py", "musicnn.py")),
+    ),
     "search": (HERE / "text_tower.py", HERE / "eight_bits.py", *SHARED, *CLIPS),
 }
 
