@@ -9,7 +9,8 @@
 ``_static/live_description.js`` takes a clip of the book, a file or a recording, and shows what the models of
 ``_static/live_description_model.js`` say of it. They are loaded when there is a sound: see ``live.py``. If they were
 not made, the page says how to make them. In the text, ``{true test}`` stands for the share of the captioner's
-statements that are true on a set of its scores, and ``{deaf test}`` for that of the captioner without audio.
+statements that are true on a set of its scores, ``{deaf test}`` for that of the captioner without audio, and
+``{changed}`` for how many captions of the book's sounds the rounding of the weights has changed.
 """
 
 import csv
@@ -26,6 +27,7 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 GROUPS = ("runtime", "clips", "description")
+NO_DATA = "?"  # in place of a number that was not computed, since the parts were not made
 METHODS = {"true": "captioner", "deaf": "captioner without audio"}
 NUMBER = re.compile(r"\{(true|deaf) (\w+)\}")
 LABELS = {
@@ -98,9 +100,11 @@ class ShowLiveDescription(LiveDirective):
         card = SHIPPED / "captioner" / "scores.csv"
         self.env.note_dependency(str(card))
         described = nodes.container(classes=["live-limits"])
-        lines = [NUMBER.sub(lambda match: share(card, *match.groups()), line) for line in self.content]
-        self.state.nested_parse(lines, self.content_offset, described)
         parts = self.parts()
+        facts = parts["description"] if parts else dict.fromkeys(("sounds", "changed"), NO_DATA)
+        lines = [NUMBER.sub(lambda match: share(card, *match.groups()), line) for line in self.content]
+        lines = [line.replace("{changed}", f"{facts['changed']} of {facts['sounds']}") for line in lines]
+        self.state.nested_parse(lines, self.content_offset, described)
         if parts is None:
             return [self.said(nodes.paragraph, NOT_MADE, classes=["live-missing"]), described]
         widget = self.widget(
@@ -151,7 +155,7 @@ def write_widget(translator: object, node: LiveDescription) -> None:
         f'<input type="file" id="{name}-file" accept="audio/*" disabled></p>\n'
         f'<p><button type="button" class="live-record" disabled>{label["record"]}</button></p>\n</form>\n'
         f"<p>{label['private']}</p>\n"
-        '<p class="live-name"></p>\n<audio class="live-own" controls preload="none" hidden></audio>\n'
+        '<div class="live-own"></div>\n'
         '<div class="live-bar"><p class="live-status" role="status" tabindex="-1"></p>\n'
         f'<button type="button" class="live-stop" hidden>{label["stop"]}</button></div>\n'
         '<p class="live-notes"></p>\n<div class="live-described"></div>\n'

@@ -151,10 +151,9 @@ function equipDescription(widget) {
     const going = begin();
     described.replaceChildren();
     notes.textContent = "";
-    player.src = source;
-    player.setAttribute("aria-label", name);
-    player.hidden = false;
-    one(".live-name").textContent = name;
+    const audio = element("audio", { controls: true, preload: "none", src: source });
+    audio.setAttribute("aria-label", name);
+    player.replaceChildren(element("p", {}, name), audio);
     say(words("reading"));
     try {
       if ((await lengthOf(source)) > LONGEST) throw new Refused("long", { name, minutes: LONGEST / 60 });
@@ -184,7 +183,7 @@ function equipDescription(widget) {
       worker?.terminate();
       worker = undefined;
       end?.();
-      player.hidden = error.refused === "unreadable";
+      if (error.refused === "unreadable") player.replaceChildren();
       say(error.refused ? words(error.refused, error.values) : words("broken", { reason: error.message }));
       if (error.file) say(words("failed", { file: error.file }));
     }

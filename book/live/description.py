@@ -5,6 +5,7 @@ no spectrogram. Weights are rounded to 8 bits in the models themselves: see ``ei
 """
 
 import json
+import warnings
 from pathlib import Path
 
 import librosa
@@ -18,6 +19,7 @@ from transformers import ClapFeatureExtractor, ClapModel, ClapProcessor, GPT2LMH
 from musicwords import musicnn
 from musicwords.captioner import Captioner, audio_vectors
 from musicwords.checkpoints import SHIPPED
+from musicwords.clips import RECORDINGS, load_audio, load_clips
 from musicwords.musicnn import Musicnn
 
 SECONDS = 10  # that the ears hear at once
@@ -40,7 +42,9 @@ def power_spectrogram(audio: torch.Tensor, size: int, hop: int) -> torch.Tensor:
     torch.Tensor of float64, shape (1, frames, size // 2 + 1)
     """
     window = torch.hann_window(size, dtype=torch.float64)
-    parts = torch.stft(audio.double(), size, hop, window=window, center=False, return_complex=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # ONNX has no complex numbers
+        parts = torch.stft(audio.double(), size, hop, window=window, center=False, return_complex=False)
     return parts.square().sum(dim=-1).transpose(1, 2)
 
 
@@ -243,12 +247,37 @@ def piece_bytes(tokenizer, token: int) -> list[int]:
     return [back[character] for character in tokenizer.convert_ids_to_tokens(token)]
 
 
+@torch.no_grad()
+def caption(ears: Ears, writer: Writer, captioner: Captioner, audio: np.ndarray) -> str:
+    """Return the caption of ten seconds at 16 kHz, written token by token as in a browser."""
+    prefix = ears(torch.from_numpy(audio)[None])[2]
+    token = torch.tensor([captioner.tokenizer(captioner.task_prompt(TASK))["input_ids"]])
+    heads = writer.blocks[0].heads
+    past, written = torch.zeros(len(writer.blocks), 2, heads, 0, captioner.mapping.width // heads), []
+    while len(written) < LONGEST:
+        token, past = writer(prefix, token, past)
+        if token.item() == captioner.tokenizer.eos_token_id:
+            break
+        written.append(token.item())
+        prefix = prefix[:, :0]
+    return captioner.tokenizer.decode(written)
+
+
+def load_sounds() -> list[np.ndarray]:
+    """Return ten seconds of each clip and each recording that come with the book, at 16 kHz."""
+    rows = [*load_clips(), *load_clips(RECORDINGS)]
+    return [load_audio(row["audio"]["path"], musicnn.SAMPLE_RATE)[: SECONDS * musicnn.SAMPLE_RATE] for row in rows]
+
+
 def write_group(target: Path, made: Path, groups: dict[str, Path]) -> dict:
-    """Write graphs and settings to ``target``; there is nothing to say of them."""
+    """Write graphs and settings to ``target``, and return how many captions of ``sounds`` rounding has ``changed``."""
     ears, writer, tagger, captioner = load_models()
+    sounds = load_sounds()
+    before = [caption(ears, writer, captioner, sound) for sound in sounds]
     for model in (ears, writer, tagger):
         round_weights(model)
+    changed = sum(caption(ears, writer, captioner, sound) != one for sound, one in zip(sounds, before, strict=True))
     for name, data in graphs(ears, writer, tagger).items():
         write(target / f"{name}.onnx.gzip", data)
     write(target / "settings.json.gzip", json.dumps(settings(writer, tagger, captioner)).encode())
-    return {}
+    return {"sounds": len(sounds), "changed": changed}

@@ -37,6 +37,7 @@ GROUPS = {
     "clips": CLIPS,
     "description": (
         *(HERE / "description.py", HERE / "eight_bits.py", HERE / "files.py"),
+        *(DATA / name for name in ("clips", "recordings")),
         *(DATA / "checkpoints" / name for name in ("clap", "captioner", "musicnn-mtt")),
         *(ROOT / "musicwords" / name for name in ("captioner.py", "musicnn.py")),
     ),
