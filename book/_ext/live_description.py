@@ -3,14 +3,17 @@
 ::
 
     :::{live-description}
+    :clip: jig-fiddle
     What the models get wrong, in a few sentences.
     :::
 
-``_static/live_description.js`` takes a clip of the book, a file or a recording, and shows what the models of
-``_static/live_description_model.js`` say of it. They are loaded when there is a sound: see ``live.py``. If they were
-not made, the page says how to make them. In the text, ``{true test}`` stands for the share of the captioner's
-statements that are true on a set of its scores, ``{deaf test}`` for that of the captioner without audio, and
-``{changed}`` for how many captions of the book's sounds the rounding of the weights has changed.
+The option names the clip that the menu shows first. ``_static/live_description.js`` takes a clip of the book, a file or
+a recording, and shows what the models of ``_static/live_description_model.js`` say of it. They are loaded when there is
+a sound: see ``live.py``. If they were not made, the page says how to make them.
+
+In the text, ``{true test}`` stands for the share of the captioner's statements that are true on a set of its scores,
+``{deaf test}`` for that of the captioner without audio, and ``{changed}`` for how many captions of the book's sounds
+the rounding of the weights has changed.
 """
 
 import csv
@@ -21,6 +24,7 @@ import re
 from pathlib import Path
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from live import MADE, Live, LiveDirective, Words, add_widget
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -80,19 +84,21 @@ ELSEWHERE = "In the pages of the book you can let models describe a sound of you
 
 
 class LiveDescription(Live):
-    """A place to give a sound, with ``clips``: of each its title and the name of its sound."""
+    """A place to give a sound, with the ``clips`` of ``sounds``, and the name of the ``first`` one that is shown."""
 
 
 class ShowLiveDescription(LiveDirective):
     """Show a place to give a sound."""
 
+    option_spec = {"clip": directives.unchanged_required}  # noqa: RUF012 -- docutils asks for a plain attribute
     has_content = True
 
     def run(self) -> list[nodes.Node]:
         """Return it, or what to do where its parts were not made, or warn of what the directive lacks."""
-        if not self.content:
+        if not self.content or "clip" not in self.options:
             logger.warning(
-                "a live-description needs a text that says what the models get wrong", location=self.get_location()
+                "a live-description needs `:clip:`, and a text that says what the models get wrong",
+                location=self.get_location(),
             )
             return []
         from musicwords.checkpoints import SHIPPED
@@ -114,6 +120,7 @@ class ShowLiveDescription(LiveDirective):
             number=self.env.new_serialno("live-description"),
             elsewhere=ELSEWHERE,
             clips=sounds(Path(self.env.srcdir) / MADE / "parts" / parts["clips"]["key"]),
+            first=self.options["clip"],
         )
         widget += [self.said(Words, words, kind=kind) for kind, words in (LABELS | {"noscript": NO_SCRIPT}).items()]
         widget += self.messages(MESSAGES)
@@ -135,17 +142,20 @@ def share(card: Path, kind: str, name: str) -> str:
     raise ValueError(f"{card.name} of the captioner has no plain captions of the set {name!r}: name another set.")
 
 
-def sounds(folder: Path) -> list[tuple[str, str]]:
-    """Return the title and the name of the sound of each clip."""
+def sounds(folder: Path) -> list[tuple[str, str, str]]:
+    """Return the name of each clip, its title, and the name of the file with its sound."""
     clips = json.loads(gzip.decompress((folder / "clips.json.gzip").read_bytes()))
-    return [(clip["title"], clip["sound"]) for clip in clips]
+    return [(clip["name"], clip["title"], clip["sound"]) for clip in clips]
 
 
 def write_widget(translator: object, node: LiveDescription) -> None:
     """Write the widget, off until the script turns it on, with a place for what is said."""
     name = f"live-description-{node['number']}"
     label = {kind: node.words(kind)[0] for kind in (*LABELS, "noscript")}
-    options = "".join(f'<option value="{sound}">{html.escape(title)}</option>' for title, sound in node["clips"])
+    options = "".join(
+        f'<option value="{sound}"{" selected" if clip == node["first"] else ""}>{html.escape(title)}</option>'
+        for clip, title, sound in node["clips"]
+    )
     translator.body.append(
         f'<div class="live-description" {node.attributes_of_parts()}>\n<form>\n'
         f'<p><label for="{name}-clip">{label["clip"]}</label>\n'

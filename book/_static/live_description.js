@@ -31,7 +31,7 @@ function lengthOf(address) {
 function tagTable(labels, tags, words) {
   const largest = labels.map((_, label) => Math.max(...tags.map(({ probabilities }) => probabilities[label])));
   const best = labels.map((_, label) => label).sort((one, two) => largest[two] - largest[one]);
-  const header = tags.map(({ start }) => element("th", { scope: "col" }, clock(start)));
+  const header = tags.map(({ start }) => element("th", { scope: "col" }, clock(Math.round(start))));
   const rows = best.slice(0, SHOWN.tags).map((label) => {
     const cells = tags.map(({ probabilities }) => {
       const percent = Math.round(100 * probabilities[label]);
