@@ -12,8 +12,8 @@ a recording, and shows what the models of ``_static/live_description_model.js`` 
 a sound: see ``live.py``. If they were not made, the page says how to make them.
 
 In the text, ``{true test}`` stands for the share of the captioner's statements that are true on a set of its scores,
-``{deaf test}`` for that of the captioner without audio, and ``{changed}`` for how many captions of the book's sounds
-the rounding of the weights has changed.
+``{deaf test}`` for that of the captioner without audio, and ``{changed}`` for a share above that of the captions of the
+book's sounds that the rounding of the weights has changed, such as ``3 of 10``.
 """
 
 import csv
@@ -107,9 +107,9 @@ class ShowLiveDescription(LiveDirective):
         self.env.note_dependency(str(card))
         described = nodes.container(classes=["live-limits"])
         parts = self.parts()
-        facts = parts["description"] if parts else dict.fromkeys(("sounds", "changed"), NO_DATA)
+        changed = f"{tenths(**parts['description'])} of 10" if parts else NO_DATA
         lines = [NUMBER.sub(lambda match: share(card, *match.groups()), line) for line in self.content]
-        lines = [line.replace("{changed}", f"{facts['changed']} of {facts['sounds']}") for line in lines]
+        lines = [line.replace("{changed}", changed) for line in lines]
         self.state.nested_parse(lines, self.content_offset, described)
         if parts is None:
             return [self.said(nodes.paragraph, NOT_MADE, classes=["live-missing"]), described]
@@ -125,6 +125,11 @@ class ShowLiveDescription(LiveDirective):
         widget += [self.said(Words, words, kind=kind) for kind, words in (LABELS | {"noscript": NO_SCRIPT}).items()]
         widget += self.messages(MESSAGES)
         return [widget, described]
+
+
+def tenths(sounds: int, changed: int, **others) -> int:
+    """Return the next tenth above the share of changed captions, of which another machine may have one or two more."""
+    return 10 * changed // sounds + 1
 
 
 def share(card: Path, kind: str, name: str) -> str:
