@@ -534,11 +534,6 @@ def test_every_word_is_in_the_catalogue(book):
     assert words - catalogue(book) == set()
 
 
-def test_other_builders_say_where_it_is(book):
-    text = (built(book, "text") / f"{NAME}.txt").read_text(encoding="utf-8")
-    assert live_description.ELSEWHERE in " ".join(text.split()) and "It errs: 0." in text
-
-
 def test_settings_give_each_token_its_bytes(rounded, made):
     """What the browser writes from the bytes of tokens is what the tokenizer decodes."""
     tokenizer = rounded[3].tokenizer
