@@ -368,10 +368,11 @@ def test_stop_acts_at_once_and_keeps_what_was_said(browser, small_site):
             {"name": "long.wav", "mimeType": "", "buffer": as_file(music(180, 16_000, 1), 16_000)}
         )
         stop = page.locator(".live-stop")
-        stop.wait_for()
-        box = stop.bounding_box()
-        assert box["y"] >= 0 and box["y"] + box["height"] <= 844, "the button is not on the screen"
         page.locator(".live-captions").wait_for(timeout=60_000)
+        for place in (".live-description label", ".live-tags tbody"):  # above the button, and below it
+            page.evaluate("place => document.querySelector(place).scrollIntoView({block: 'center'})", place)
+            box = stop.bounding_box()
+            assert box["y"] >= 0 and box["y"] + box["height"] <= 844, f"it is not on the screen with {place}"
         stop.click()
         assert stop.is_hidden()
         wait_for(page, MESSAGES["stopped"])
