@@ -350,13 +350,14 @@ def test_long_and_short_sounds_say_what_is_left_out_and_repeated(visit):
         ("broken.wav", lambda: as_file(music(1), 44_100)[:40], "unreadable"),
         ("notes.txt", lambda: b"these are words " * 100, "unreadable"),
         ("empty.mp3", lambda: b"", "unreadable"),
+        ("an hour.wav", lambda: as_file(np.zeros(3600 * 2000), 2000, subtype="PCM_U8"), "long"),
         (MARKUP, lambda: b"no sound", "unreadable"),
     ],
 )
 def test_what_is_no_music_is_refused_in_words(visit, name, data, message):
     page = visit.page
     give(page, name, data())
-    assert said(page) == MESSAGES[message].format(name=name)
+    assert said(page) == MESSAGES[message].format(name=name, minutes=15)
     assert captions(page) == [] and page.evaluate("window.harm") is None
     assert widget(page).locator("img").count() == 0
 
