@@ -2,9 +2,7 @@
 
 import base64
 import io
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +14,7 @@ import pytest
 import soundfile
 import torch
 from building import build, served
-from filelock import FileLock
+from live_book import make_live_book, make_parts
 from run_notebooks import ROOT
 from small_book import built, catalogue, make_book, write_contents, write_page
 from transformers import ClapModel, ClapProcessor
@@ -27,8 +25,6 @@ sys.path.insert(0, str(ROOT / "book" / "live"))
 import description
 import eight_bits
 import live_description
-import packages
-import parts
 
 from musicwords.checkpoints import SHIPPED
 from musicwords.clips import load_audio, load_clips
@@ -46,19 +42,13 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def made() -> dict:
     """What parts.json holds, after the parts were made."""
-    (ROOT / "_build").mkdir(exist_ok=True)
-    try:
-        with FileLock(ROOT / "_build" / "live.lock"):
-            return parts.make()
-    except packages.NoPackages as error:
-        pytest.fail(str(error)) if os.environ.get("CI") else pytest.skip(str(error))
+    return make_parts()
 
 
 @pytest.fixture(scope="module")
 def book(made, tmp_path_factory) -> Path:
     """A small book with a page that describes."""
-    root = make_book(tmp_path_factory.mktemp("live"))
-    shutil.copytree(ROOT / parts.MADE, root / parts.MADE)
+    root = make_live_book(tmp_path_factory.mktemp("live"))
     write_contents(root, NAME)
     write_page(root, PAGE, NAME)
     return root

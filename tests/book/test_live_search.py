@@ -2,9 +2,7 @@
 
 import copy
 import json
-import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from building import build, served
-from filelock import FileLock
+from live_book import make_live_book, make_parts
 from run_notebooks import ROOT
 from small_book import built, catalogue, make_book, write_contents, write_page
 from transformers import ClapModel, ClapProcessor
@@ -115,19 +113,13 @@ def test_rounding_takes_steps_of_the_largest_weight():
 @pytest.fixture(scope="module")
 def made() -> dict:
     """What parts.json holds, after the parts were made."""
-    (ROOT / "_build").mkdir(exist_ok=True)
-    try:
-        with FileLock(ROOT / "_build" / "live.lock"):
-            return parts.make()
-    except packages.NoPackages as error:
-        pytest.fail(str(error)) if os.environ.get("CI") else pytest.skip(str(error))
+    return make_parts()
 
 
 @pytest.fixture(scope="module")
 def book(made, tmp_path_factory) -> Path:
     """A small book with a search field."""
-    root = make_book(tmp_path_factory.mktemp("live"))
-    shutil.copytree(ROOT / parts.MADE, root / parts.MADE)
+    root = make_live_book(tmp_path_factory.mktemp("live"))
     write_contents(root, *PAGES)
     write_page(root, "# Another page\n\nText.\n", PAGES[0])
     write_page(root, PAGE, NAME)
