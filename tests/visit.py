@@ -35,6 +35,7 @@ CONTROLS = {
     "listening test": ".listening :is(button, input, label)",
     "field of the live search": ".live-search :is(input, label)",
     "example of the live search": "button.live-example",
+    "sound to describe": ".live-description :is(button, input, select, label)",
 }
 CLICKABLE = "button, summary, input, select, textarea, [role=button], [onclick], label, object, video"
 

@@ -1,36 +1,21 @@
 // The search by words: loads the model at the first key, and shows the clips that fit best, each with a player.
-//
-// What a reader types becomes text and never HTML.
+// It needs live_widget.js.
 
-const STATIC = new URL(".", document.currentScript.src);
 const SHOWN = 5;
 const PAUSE = 200; // milliseconds after a key before a text is looked up
-const PICTURE = { width: 480, height: 96, loading: "lazy" };
-
-// Return a new element with these properties and children.
-function element(tag, properties, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
 
 function equipSearch(widget) {
   const form = widget.querySelector("form");
   const field = widget.querySelector("input");
   const status = widget.querySelector(".live-status");
   const results = widget.querySelector(".live-results");
-  const folder = new URL(`live/${widget.dataset.key}/`, STATIC);
+  const words = wordsOf(widget);
   let model; // a promise, from the first key on
   let shown = "";
   let timer;
   let busy = false;
   let first = true;
 
-  // Return a message of the page, with what is to stand in its braces.
-  const words = (name, values = {}) =>
-    widget
-      .querySelector(`.live-messages [data-name="${name}"]`)
-      .textContent.replace(/\{(\w+)\}/g, (_, key) => values[key]);
   const wanted = () => field.value.trim();
 
   if (location.protocol === "file:") {
@@ -39,36 +24,15 @@ function equipSearch(widget) {
   }
 
   const load = async () => {
-    const total = Number(widget.dataset.bytes);
-    let last = "";
-    const report = (arrived) => {
-      const percent = Math.min(100, Math.floor((arrived / total) * 10) * 10); // in steps, which are read aloud
-      const said =
-        arrived >= total ? words("preparing") : words("loading", { percent, size: (total / 1e6).toFixed(0) });
-      if (said !== last) status.textContent = last = said;
-    };
+    const report = progressOf(widget, words, (said) => (status.textContent = said));
     report(0);
-    const { load: loadModel } = await import(new URL("live_model.js", STATIC)).catch((cause) => {
-      throw Object.assign(new Error("live_model.js did not arrive", { cause }), { file: "live_model.js" });
-    });
-    return loadModel(folder, report);
-  };
-
-  const player = ({ clip, similarity }) => {
-    const media = (name) => new URL(`media/${name}`, STATIC).href;
-    const value = element("data", { value: similarity }, similarity.toFixed(2));
-    const [before, after = ""] = words("similarity", { value: "\n" }).split("\n");
-    const about = element("small", {}, `${clip.creator}, ${clip.licence}; `, before, value, after);
-    const caption = element("figcaption", {}, element("strong", {}, clip.title), about);
-    const picture = element("img", { ...PICTURE, alt: clip.alt, src: media(clip.picture) });
-    const audio = element("audio", { controls: true, preload: "none", src: media(clip.sound) });
-    audio.setAttribute("aria-label", clip.title);
-    return element("li", {}, element("figure", { className: "sound" }, caption, picture, audio));
+    const { load: loadModel } = await moduleOf("live_model.js");
+    return loadModel(foldersOf(widget), report);
   };
 
   const show = (ranking) => {
     const best = ranking.slice(0, SHOWN);
-    results.replaceChildren(...best.map(player));
+    results.replaceChildren(...best.map((one) => clipPlayer(one, words)));
     status.textContent = words("found", { shown: best.length, clips: ranking.length });
   };
 

@@ -1,24 +1,20 @@
-"""The text tower of a CLAP as an ONNX graph whose weights have 8 bits.
+"""The text tower of the mini CLAP, its tokenizer and the library that runs it: what the live search loads."""
 
-Weights are rounded in the model itself, each row to steps of its own, and the graph holds the numbers of the steps.
-So the model in Python, once rounded, is the one that a browser runs, and what rounding changes can be computed.
-Sums are done in 32 bits: rounded to 8 bits as well, as ``quantize_dynamic`` of ONNX Runtime does, they change the first
-three clips of every second query.
-"""
+import copy
+import json
+from pathlib import Path
 
-import io
-import warnings
-
-import numpy as np
-import onnx
 import torch
-from onnx import helper, numpy_helper
-from transformers import ClapModel
+from clip_entries import read_entries
+from eight_bits import export, round_weights
+from files import write
+from packages import take
+from transformers import ClapModel, ClapProcessor
 
-SMALLEST = 4096  # numbers of a matrix that is rounded
-# Steps from zero to the largest weight of a row. Embeddings have fewer: the file is smaller, and no answer changed.
-STEPS, STEPS_OF_EMBEDDINGS = 127, 40
-OPSET = 17
+from musicwords.checkpoints import SHIPPED
+from musicwords.clips import load_clips
+
+CLAP = SHIPPED / "clap"  # the mini one, whatever the tier: the published one is too large for a page
 
 
 class TextTower(torch.nn.Module):
@@ -34,17 +30,7 @@ class TextTower(torch.nn.Module):
         return torch.nn.functional.normalize(self.text_projection(pooled), dim=-1)
 
 
-@torch.no_grad()
-def round_weights(tower: torch.nn.Module) -> None:
-    """Round the matrices of a tower in place, so that each row is whole steps of its largest weight."""
-    for module in tower.modules():
-        if isinstance(module, torch.nn.Linear | torch.nn.Embedding) and module.weight.numel() >= SMALLEST:
-            steps = STEPS_OF_EMBEDDINGS if isinstance(module, torch.nn.Embedding) else STEPS
-            step = (module.weight.abs().amax(dim=1, keepdim=True) / steps).clamp(min=1e-12)
-            module.weight.copy_((module.weight / step).round() * step)
-
-
-def export(tower: TextTower) -> bytes:
+def export_tower(tower: TextTower) -> bytes:
     """Return a rounded tower as an ONNX file: ``input_ids`` (1, pieces), int64, to ``text_embedding`` (1, dimensions).
 
     Raises
@@ -52,41 +38,33 @@ def export(tower: TextTower) -> bytes:
     ValueError
         If a matrix was not rounded before.
     """
-    tower.eval().requires_grad_(False)
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the trace holds for all lengths: the tests compare them
-        torch.onnx.export(
-            tower,
-            (torch.tensor([[2, 5, 6, 3]]),),
-            file,
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["input_ids"],
-            output_names=["text_embedding"],
-            dynamic_axes={"input_ids": {1: "pieces"}},
-        )
-    model = onnx.load_from_string(file.getvalue())
-    pack(model.graph)
-    return model.SerializeToString()
+    example = {"input_ids": torch.tensor([[2, 5, 6, 3]])}
+    return export(tower, example, ["text_embedding"], {"input_ids": {1: "pieces"}})
 
 
-def pack(graph: onnx.GraphProto) -> None:
-    """Replace each rounded matrix by the numbers of its steps in 8 bits, and a node that multiplies them out."""
-    readers = {name: node for node in graph.node for name in node.input}
-    for matrix in list(graph.initializer):
-        weights = numpy_helper.to_array(matrix)
-        if weights.ndim != 2 or weights.size < SMALLEST or weights.dtype != np.float32:
-            continue
-        kind = readers[matrix.name].op_type
-        axis = 1 if kind == "MatMul" else 0  # of the rows: MatMul has them transposed
-        steps = STEPS_OF_EMBEDDINGS if kind == "Gather" else STEPS
-        step = np.maximum(np.abs(weights).max(axis=1 - axis) / steps, 1e-12).astype(np.float32)
-        numbers = weights / np.expand_dims(step, 1 - axis)
-        if np.abs(numbers - np.rint(numbers)).max() > 0.01:
-            raise ValueError(f"{matrix.name} is not rounded: call round_weights before the export.")
-        graph.initializer.remove(matrix)
-        graph.initializer.append(numpy_helper.from_array(np.rint(numbers).astype(np.int8), f"{matrix.name}.numbers"))
-        graph.initializer.append(numpy_helper.from_array(step, f"{matrix.name}.step"))
-        inputs = [f"{matrix.name}.numbers", f"{matrix.name}.step"]
-        graph.node.insert(0, helper.make_node("DequantizeLinear", inputs, [matrix.name], axis=axis))
+def largest_difference(tower: TextTower, rounded: TextTower, tokenizer, entries: list[dict]) -> float:
+    """Return by how much rounding the weights changes a cosine of a clip and a caption of the clips, at most."""
+    embeddings = torch.tensor([entry["embedding"] for entry in entries])  # (clips, dimensions)
+    largest = 0.0
+    for caption in sorted({text for clip in load_clips() for text in clip["captions"].values()}):
+        pieces = tokenizer(caption, truncation=True, return_tensors="pt").input_ids
+        with torch.no_grad():
+            change = (tower(pieces) - rounded(pieces)) @ embeddings.T  # (1, clips)
+        largest = max(largest, change.abs().max().item())
+    return largest
+
+
+def write_group(target: Path, made: Path, groups: dict[str, Path]) -> dict:
+    """Write tower, tokenizer and library to ``target``, and return what rounding changes: ``difference``."""
+    take(("tokenizers.js", "LICENSE-tokenizers.txt"), target, made)
+    tower = TextTower(ClapModel.from_pretrained(CLAP)).eval()
+    rounded = copy.deepcopy(tower)
+    round_weights(rounded)
+    write(target / "text_tower.onnx.gzip", export_tower(rounded))
+    words = {
+        "tokenizer": json.loads((CLAP / "tokenizer.json").read_text(encoding="utf-8")),
+        "config": json.loads((CLAP / "tokenizer_config.json").read_text(encoding="utf-8")),
+    }
+    write(target / "tokenizer.json.gzip", json.dumps(words, ensure_ascii=False).encode())
+    tokenizer = ClapProcessor.from_pretrained(CLAP).tokenizer
+    return {"difference": largest_difference(tower, rounded, tokenizer, read_entries(groups["clips"]))}

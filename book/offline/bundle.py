@@ -30,7 +30,7 @@ README = """\
 This folder holds the whole book, and needs no network.
 
 Read it    Open pages/index.html in a browser. Players, formulas, quizzes and the search work from there.
-           The page "Search the clips yourself" alone needs a web server, such as that of Python:
+           Pages that run a model, such as "Search the clips yourself", need a web server, such as that of Python:
            run "python -m http.server" in the folder pages, and open http://localhost:8000.
 Print it   {pdf} has the same pages for paper, in A4.
 Notebooks  notebooks/index.ipynb lists them, for JupyterLab or VS Code, started in this folder. A notebook whose

@@ -12,6 +12,7 @@ REGISTRY = "book/appendices/registry"
 QUIZ = "book/description/models"
 LISTENING = "book/live/listening"
 LIVE = "book/live/search"
+DESCRIPTION = "book/live/describe"
 both_screens = pytest.mark.parametrize("screen", SCREENS)
 pytestmark = pytest.mark.slow
 
@@ -362,6 +363,19 @@ def test_example_of_the_live_search(visit, screen):
         example.click()
         assert page.locator(".live-search input").input_value() == example.inner_text()
     page.locator(".live-results li").first.wait_for(timeout=60_000)
+
+
+@both_screens
+def test_sound_to_describe(visit, screen):
+    """The menu and its button; test_live_description.py gives files and records."""
+    page = visit(DESCRIPTION, screen)
+    assert shown(page, "sound to describe").count() == 6
+    for label in page.locator(".live-description label").all():
+        assert page.locator(f"#{label.get_attribute('for')}").is_enabled()
+    page.locator(".live-description select").select_option(label="Glass hum")
+    page.locator(".live-clip").click()
+    page.locator(".live-results li").first.wait_for(timeout=60_000)
+    assert page.locator(".live-own p").inner_text() == "Glass hum"
 
 
 @both_screens

@@ -2,9 +2,7 @@
 
 import copy
 import json
-import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from building import build, served
-from filelock import FileLock
+from live_book import make_live_book, make_parts
 from run_notebooks import ROOT
 from small_book import built, catalogue, make_book, write_contents, write_page
 from transformers import ClapModel, ClapProcessor
@@ -20,7 +18,10 @@ from visit import Visit, wait_until
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 sys.path.insert(0, str(ROOT / "book" / "live"))
+import eight_bits
+import files
 import live_search
+import packages
 import parts
 import text_tower
 
@@ -48,7 +49,7 @@ PAGES = ("book/retrieval/intro", NAME)  # the first is without a field
 
 def test_packages_are_exact_and_have_checksums():
     asked = json.loads((parts.HERE / "package.json").read_text(encoding="utf-8"))["dependencies"]
-    lock = json.loads((parts.HERE / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    lock = json.loads(packages.LOCK.read_text(encoding="utf-8"))["packages"]
     assert lock[""]["dependencies"] == asked
     assert all(re.fullmatch(r"\d+\.\d+\.\d+", exact) for exact in asked.values())
     for name, package in lock.items():
@@ -57,7 +58,7 @@ def test_packages_are_exact_and_have_checksums():
 
 
 def test_without_npm_the_build_says_what_to_install(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(parts.shutil, "which", lambda name: None)
+    monkeypatch.setattr(packages.shutil, "which", lambda name: None)
     monkeypatch.setattr(sys, "argv", ["parts.py", "--root", str(tmp_path)])
     old = tmp_path / parts.MADE / "parts.json"
     old.parent.mkdir(parents=True)
@@ -75,9 +76,9 @@ def test_npm_that_fails_is_quoted(tmp_path, monkeypatch):
     false = tmp_path / "npm"
     false.write_text("#!/bin/sh\necho no route to the registry >&2\nexit 1\n", encoding="utf-8")
     false.chmod(0o755)
-    monkeypatch.setattr(parts.shutil, "which", lambda name: str(false))
-    with pytest.raises(parts.NoPackages, match=r"npm ci failed: no route to the registry"):
-        parts.write_packages(tmp_path / "packages")
+    monkeypatch.setattr(packages.shutil, "which", lambda name: str(false))
+    with pytest.raises(packages.NoPackages, match=r"npm ci failed: no route to the registry"):
+        packages.write_packages(tmp_path / "packages")
     assert not (tmp_path / "packages").exists()
 
 
@@ -85,23 +86,23 @@ def test_key_tells_a_change(tmp_path):
     (tmp_path / "folder").mkdir()
     file = tmp_path / "folder" / "file"
     file.write_text("one")
-    before = parts.key_of(tmp_path / "folder")
-    assert parts.key_of(tmp_path / "folder") == before
+    before = files.key_of(tmp_path / "folder")
+    assert files.key_of(tmp_path / "folder") == before
     file.write_text("two")
-    assert parts.key_of(tmp_path / "folder") != before
+    assert files.key_of(tmp_path / "folder") != before
 
 
 def test_tower_that_was_not_rounded_is_refused():
-    tower = text_tower.TextTower(ClapModel.from_pretrained(parts.CLAP))
+    tower = text_tower.TextTower(ClapModel.from_pretrained(text_tower.CLAP))
     with pytest.raises(ValueError, match="is not rounded: call round_weights"):
-        text_tower.export(tower)
+        text_tower.export_tower(tower)
 
 
 def test_rounding_takes_steps_of_the_largest_weight():
     layer = torch.nn.Linear(64, 64)
     before = layer.weight.detach().clone()
-    text_tower.round_weights(layer)
-    step = before.abs().amax(dim=1, keepdim=True) / text_tower.STEPS
+    eight_bits.round_weights(layer)
+    step = before.abs().amax(dim=1, keepdim=True) / eight_bits.STEPS
     assert ((layer.weight - before).abs() <= step / 2 + 1e-7).all()
     assert torch.allclose(layer.weight / step, (layer.weight / step).round(), atol=1e-3)
 
@@ -112,19 +113,13 @@ def test_rounding_takes_steps_of_the_largest_weight():
 @pytest.fixture(scope="module")
 def made() -> dict:
     """What parts.json holds, after the parts were made."""
-    (ROOT / "_build").mkdir(exist_ok=True)
-    try:
-        with FileLock(ROOT / "_build" / "live.lock"):
-            return parts.make()
-    except parts.NoPackages as error:
-        pytest.fail(str(error)) if os.environ.get("CI") else pytest.skip(str(error))
+    return make_parts()
 
 
 @pytest.fixture(scope="module")
 def book(made, tmp_path_factory) -> Path:
     """A small book with a search field."""
-    root = make_book(tmp_path_factory.mktemp("live"))
-    shutil.copytree(ROOT / parts.MADE, root / parts.MADE)
+    root = make_live_book(tmp_path_factory.mktemp("live"))
     write_contents(root, *PAGES)
     write_page(root, "# Another page\n\nText.\n", PAGES[0])
     write_page(root, PAGE, NAME)
@@ -146,7 +141,7 @@ def small_site(html):
 
 @pytest.fixture(scope="module")
 def processor() -> ClapProcessor:
-    return ClapProcessor.from_pretrained(parts.CLAP)
+    return ClapProcessor.from_pretrained(text_tower.CLAP)
 
 
 def pieces(processor, text: str) -> list[int]:
@@ -159,7 +154,7 @@ def cosines(made, processor) -> dict[str, np.ndarray]:
     """The cosines of each query and each clip, (queries, clips): of the model, and with rounded weights."""
     from musicwords.clips import load_audio, load_clips
 
-    model = ClapModel.from_pretrained(parts.CLAP).eval()
+    model = ClapModel.from_pretrained(text_tower.CLAP).eval()
     rate = processor.feature_extractor.sampling_rate
     found = {}
     with torch.no_grad():
@@ -172,14 +167,14 @@ def cosines(made, processor) -> dict[str, np.ndarray]:
         exact = torch.cat([model.get_text_features(**one).pooler_output for one in inputs])
         found["exact"] = (exact @ audio.T).numpy()
         rounded = copy.deepcopy(text_tower.TextTower(model).eval())
-        text_tower.round_weights(rounded)
+        eight_bits.round_weights(rounded)
         found["rounded"] = (torch.cat([rounded(one.input_ids) for one in inputs]) @ audio.T).numpy()
     return found
 
 
-ASK = """async ([live, key, texts]) => {
-    const { load } = await import(new URL("live_model.js", live));
-    const model = await load(new URL(`live/${key}/`, live), () => {});
+ASK = """async (texts) => {
+    const { load } = await moduleOf("live_model.js");
+    const model = await load(foldersOf(document.querySelector(".live-search")), () => {});
     const names = model.clips.map((clip) => clip.name);
     const answers = [];
     for (const text of texts) {
@@ -194,10 +189,10 @@ ASK = """async ([live, key, texts]) => {
 
 
 @pytest.fixture(scope="module")
-def answers(browser, small_site, made) -> dict:
+def answers(browser, small_site) -> dict:
     """What the model in the browser says to each query."""
     with Visit(browser, small_site, f"{NAME}.html") as visit:
-        found = visit.page.evaluate(ASK, [f"{small_site}/_static/", made["key"], [*QUERIES, *ODD]])
+        found = visit.page.evaluate(ASK, [*QUERIES, *ODD])
         assert visit.errors == []
         return found
 
@@ -228,7 +223,7 @@ def test_rounding_changes_little(answers, cosines, made):
     same = first == second
     figures = {"top 1": same[:, 0].mean(), "top 3": same.all(axis=1).mean(), "largest change": changed}
     print(figures, "median ms", np.median([one["time"] for one in answers["answers"]]))
-    assert changed <= made["difference"], figures
+    assert changed <= made["search"]["difference"], figures
     places = np.arange(len(QUERIES))[:, None]
     assert np.abs(exact[places, first] - exact[places, second]).max() <= 2 * changed
     assert figures["top 1"] >= 0.95 and figures["top 3"] >= 0.9, figures
@@ -237,10 +232,8 @@ def test_rounding_changes_little(answers, cosines, made):
 @pytest.mark.slow
 def test_what_the_page_says_of_queries_holds(processor, made):
     """The claims of the page book/live/search, on the model in Python."""
-    import gzip
-
-    clips = json.loads(gzip.decompress((ROOT / parts.MADE / "parts" / made["key"] / "clips.json.gzip").read_bytes()))
-    clips, model = clips["clips"], ClapModel.from_pretrained(parts.CLAP).eval()
+    clips = text_tower.read_entries(ROOT / parts.MADE / "parts" / made["clips"]["key"])
+    model = ClapModel.from_pretrained(text_tower.CLAP).eval()
     audio = torch.tensor([clip["embedding"] for clip in clips])
 
     def first(text: str) -> tuple[list[str], float]:
@@ -308,7 +301,7 @@ def test_nothing_is_loaded_before_the_first_key(visit, small_site):
     page.keyboard.type("p")
     wait_for_results(page)
     loaded = of_the_search(visit.requests)
-    assert len([url for url in loaded if url.endswith(".gzip")]) == 3
+    assert len([url for url in loaded if url.endswith(".gzip")]) == 4
     heard = page.evaluate("heard")
     assert re.fullmatch(r"Loading the model, once: 0 % of \d+ MB\.", heard[0])
     assert any(re.search(r" [1-9]\d* %", text) for text in heard) and live_search.MESSAGES["preparing"] in heard
@@ -429,7 +422,8 @@ def test_search_runs_under_a_strict_policy(browser, small_site, html):
     """Scripts of the site alone, and WebAssembly, without which there is no search: nothing inline, no eval."""
     body = (html / f"{NAME}.html").read_text(encoding="utf-8")
     widget = re.search(r'<div class="live-search".*?</noscript>\s*</div>', body, re.DOTALL)[0]
-    bare = f'<!doctype html><title>x</title><script src="/_static/live_search.js"></script>{widget}'
+    scripts = "".join(f'<script src="/_static/{name}"></script>' for name in ("live_widget.js", "live_search.js"))
+    bare = f"<!doctype html><title>x</title>{scripts}{widget}"
     policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'"
     headers = {"Content-Security-Policy": policy, "Content-Type": "text/html; charset=utf-8"}
     page = browser.new_page()
