@@ -180,8 +180,6 @@ function equipDescription(widget) {
       say(words(stopped ? (found.windows.length ? "stopped" : "nothing") : "described", values));
     } catch (error) {
       if (latest !== going) return;
-      worker?.terminate();
-      worker = undefined;
       end?.();
       if (error.refused === "unreadable") player.replaceChildren();
       say(error.refused ? words(error.refused, error.values) : words("broken", { reason: error.message }));
