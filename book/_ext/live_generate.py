@@ -40,7 +40,7 @@ SETTINGS = "Settings"
 MESSAGES = {
     "generate": "Generate",
     "stop": "Stop",
-    "again": "Generate with the next seed",
+    "again": "With the next seed",
     "loading": "Loading the model, once: {percent} % of {size} MB.",
     "preparing": "Preparing the model …",
     "started": "Generating.",
@@ -53,7 +53,7 @@ MESSAGES = {
     "number": "{field} is “{value}”. Write a number from {low} to {high}.",
     "whole": "{field} is “{value}”. Write a whole number from {low} to {high}.",
     "empty": "Without a prompt",
-    "made": "mini diffusion model, seed {seed}, {steps} steps, guidance scale {guidance}",
+    "made": "mini diffusion model; seed {seed}, steps {steps}, guidance scale {guidance}",
     "against": "negative prompt “{negative}”",
     "alt": "Mel spectrogram, {seconds} seconds: most of its energy lies between {low} and {high} Hz.",
     "guess": "Mel spectrogram of what the model expects at this step.",

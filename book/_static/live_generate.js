@@ -167,8 +167,9 @@ function equipGenerator(widget) {
   });
   for (const button of widget.querySelectorAll(".live-example")) {
     button.addEventListener("click", () => {
+      if (asked) stop();
       prompt.value = button.textContent;
-      prompt.focus();
+      run();
     });
   }
   bar.setAttribute("aria-label", words("started"));

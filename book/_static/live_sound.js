@@ -1,7 +1,8 @@
 // What a reader gets of generated sound: a WAV file, and a mel spectrogram.
 
-// Return the bytes of a WAV file, mono, 16 bits, of samples from -1 to 1.
+// Return the bytes of a WAV file, mono, 16 bits, of samples from -1 to 1. What is louder is made softer as a whole.
 export function wave(samples, rate) {
+  const loudest = samples.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
   const size = 2 * samples.length;
   const view = new DataView(new ArrayBuffer(44 + size));
   const write = (place, text) => [...text].forEach((letter, at) => view.setUint8(place + at, letter.charCodeAt()));
@@ -18,7 +19,7 @@ export function wave(samples, rate) {
   write(36, "data");
   view.setUint32(40, size, true);
   samples.forEach((value, place) => {
-    view.setInt16(44 + 2 * place, Math.round(32767 * Math.max(-1, Math.min(1, value))), true);
+    view.setInt16(44 + 2 * place, Math.round((32767 * value) / loudest), true);
   });
   return view.buffer;
 }

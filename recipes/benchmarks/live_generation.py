@@ -21,7 +21,7 @@ from recipes.common.files import write_rows
 from recipes.diffusion.generate import generate
 from recipes.evaluate_generation.adherence import REPEATS, by_chance, interval, right, shares
 from recipes.evaluate_generation.generators import produced
-from recipes.evaluate_generation.prompts import ATTRIBUTES, halves, select
+from recipes.evaluate_generation.prompts import ATTRIBUTES, COUNT, halves, select
 from recipes.evaluate_generation.settings import readings
 
 sys.path.insert(0, str(ROOT / "book" / "live"))
@@ -79,9 +79,10 @@ def compared(answers: dict[tuple, dict], prompts: list) -> list[dict]:
 def main() -> None:
     made = parser("benchmarks.live_generation", __doc__, "checkpoints", "probe", "work")
     made.add_argument("--output", type=Path, default=TABLE, help="the table")
+    made.add_argument("--prompts", type=int, default=COUNT, help="how many (default: all)")
     options = made.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    prompts, probe = select(halves(test_records())[0]), Probe.load(options.probe)
+    prompts, probe = select(halves(test_records())[0], options.prompts), Probe.load(options.probe)
     whole = options.checkpoints / "diffusion"
     folders = {"whole": whole, "8 bits": rounded(whole, options.work / "rounded")}
     answers = {}
