@@ -55,6 +55,8 @@ MESSAGES = {
     "empty": "Without a prompt",
     "made": "mini diffusion model; seed {seed}, steps {steps}, guidance scale {guidance}",
     "against": "negative prompt “{negative}”",
+    "louder": "made {decibels} dB louder for this player",
+    "softer": "made {decibels} dB softer for this player",
     "alt": "Mel spectrogram, {seconds} seconds: most of its energy lies between {low} and {high} Hz.",
     "guess": "Mel spectrogram of what the model expects at this step.",
     "download": "Download as WAV",

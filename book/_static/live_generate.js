@@ -70,11 +70,17 @@ function equipGenerator(widget) {
   };
 
   // Return an entry of the list with a player.
-  const entry = async (made, { sound, picture }) => {
+  const entry = async (made, { sound, level, picture }) => {
     show(picture);
     const painted = await new Promise((done) => canvas.toBlob(done));
     const title = made.prompt.trim() || words("empty");
-    const about = [words("made", made), ...(made.negative.trim() ? [words("against", made)] : [])].join("; ");
+    const decibels = Math.round(level);
+    const about = [
+      words("made", made),
+      made.negative.trim() && words("against", made),
+      decibels > 0 && words("louder", { decibels }),
+      decibels < 0 && words("softer", { decibels: -decibels }),
+    ].filter(Boolean).join("; ");
     const address = URL.createObjectURL(new Blob([sound], { type: "audio/wav" }));
     const { low, high } = picture;
     const alt = words("alt", { seconds: said(made.seconds), low, high });

@@ -1,11 +1,11 @@
 // Generates beside the page, so that the page can be used meanwhile.
 //
 // Told {job, folders, settings}, it loads the model, once, and says {job, arrived} with the bytes that are here, and
-// {job, ready}. Then it says {job, step, picture}, and at last {job, sound, picture, notes}, or {job, problem} with
+// {job, ready}. Then it says {job, step, picture}, and at last {job, sound, level, picture, notes}, or {job, problem} with
 // what is wrong. Told {stop}, it says nothing more of a job, and leaves off after the step that it is in.
 
 import { load } from "./live_generator.js";
-import { picture, wave } from "./live_sound.js";
+import { levelOf, picture, wave } from "./live_sound.js";
 
 const DRAWN = 4; // a picture each so many steps, since one takes as long as a step
 
@@ -32,7 +32,8 @@ async function generate({ facts, denoise, decode, noiseOf }, settings, tell, goe
   const latents = await denoise({ ...settings, noise: noiseOf(seed) }, report);
   if (!latents) return undefined;
   const { samples, power } = await decode(latents, seconds);
-  return { sound: wave(samples, facts.rate), picture: picture(power, facts) };
+  const level = levelOf(samples);
+  return { sound: wave(samples, facts.rate, level), level, picture: picture(power, facts) };
 }
 
 self.addEventListener("message", ({ data: { stop, job, folders, settings } }) => {

@@ -1,8 +1,19 @@
 // What a reader gets of generated sound: a WAV file, and a mel spectrogram.
 
-// Return the bytes of a WAV file, mono, 16 bits, of samples from -1 to 1. What is louder is made softer as a whole.
-export function wave(samples, rate) {
-  const loudest = samples.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+const SOFTEST = 0.2; // of the loudest sample that a file has, unless all of it is silence
+const SILENT = 1e-5;
+
+// Return by how many decibels samples are changed for a file: what is hardly heard becomes louder, and what is too loud
+// for it softer, so that nobody has to turn up the volume before a loud sound.
+export function levelOf(samples) {
+  const loudest = samples.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  if (loudest < SILENT) return 0;
+  return 20 * Math.log10(Math.min(1, Math.max(SOFTEST, loudest)) / loudest);
+}
+
+// Return the bytes of a WAV file, mono, 16 bits, of samples that are changed by a level.
+export function wave(samples, rate, level) {
+  const factor = 32767 * 10 ** (level / 20);
   const size = 2 * samples.length;
   const view = new DataView(new ArrayBuffer(44 + size));
   const write = (place, text) => [...text].forEach((letter, at) => view.setUint8(place + at, letter.charCodeAt()));
@@ -19,7 +30,7 @@ export function wave(samples, rate) {
   write(36, "data");
   view.setUint32(40, size, true);
   samples.forEach((value, place) => {
-    view.setInt16(44 + 2 * place, Math.round((32767 * value) / loudest), true);
+    view.setInt16(44 + 2 * place, Math.max(-32767, Math.min(32767, Math.round(factor * value))), true);
   });
   return view.buffer;
 }
