@@ -3,8 +3,8 @@
 Writes ``book/data/live_generation.csv``, which the page on generation in a browser shows. The prompts are the 320 that
 the card of the diffusion model is about, and the judge is the same probe; what the prompts state is read from
 ``musicwords/data/corpus.parquet``, so that no corpus has to be rendered. Each row is the model in Python, whole or with
-the weights of the browser; a test compares the browser with the latter. It takes about forty minutes on one core, and
-goes on where it was interrupted.
+the weights of the browser; a test compares the browser with the latter. With all prompts it takes about half an hour on
+one core, and goes on where it was interrupted.
 """
 
 import sys
@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT / "book" / "live"))
 from generator import round_pipeline
 
 TABLE = ROOT / "book" / "data" / "live_generation.csv"
-VARIANTS = (("whole", 25), ("8 bits", 20), ("8 bits", 10))  # weights and steps; the first is what others stand beside
+VARIANTS = (("whole", 25), ("8 bits", 20))  # weights and steps; the first is what others stand beside
 SEED = 1  # that of recipes.evaluate_generation
 OF_CAPTIONS = (
     "instruments", "families", "percussion", "tempo_bpm", "tempo_class", "meter", "key", "mode", "texture", "idiom",
