@@ -52,7 +52,7 @@ def rounded(checkpoint: Path, folder: Path) -> Path:
 
 
 def compared(answers: dict[tuple, dict], prompts: list) -> list[dict]:
-    """A row for each variant and attribute, and for all attributes together.
+    """A row for each variant.
 
     ``adherence`` is the share of what the prompts state that the probe hears, ``chance`` that of shuffled prompts, and
     ``difference`` is from the first variant on the same prompts. 95 % intervals are from drawing prompts.
@@ -60,19 +60,17 @@ def compared(answers: dict[tuple, dict], prompts: list) -> list[dict]:
     count = len(prompts)
     again = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=REPEATS)
     drawn = np.vstack([np.ones(count), again]).astype(float)
-    rows, first = [], {}
+    rows, first = [], None
     for (weights, steps), said in answers.items():
-        for attribute in (*ATTRIBUTES, "all"):
-            names = ATTRIBUTES if attribute == "all" else (attribute,)
-            own, chance = (
-                shares(np.stack([function(said, prompts, one) for one in names], axis=1), drawn)
-                for function in (right, by_chance)
-            )
-            difference = own - first.setdefault(attribute, own)
-            row = {"weights": weights, "steps": steps, "prompts": count, "attribute": attribute}
-            for name, values in (("adherence", own), ("chance", chance), ("difference", difference)):
-                row |= dict(zip((name, f"{name} low", f"{name} high"), np.round(interval(values), 4), strict=True))
-            rows.append(row)
+        own, chance = (
+            shares(np.stack([function(said, prompts, one) for one in ATTRIBUTES], axis=1), drawn)
+            for function in (right, by_chance)
+        )
+        first = own if first is None else first
+        row = {"weights": weights, "steps": steps, "prompts": count}
+        for name, values in (("adherence", own), ("chance", chance), ("difference", own - first)):
+            row |= dict(zip((name, f"{name} low", f"{name} high"), np.round(interval(values), 4), strict=True))
+        rows.append(row)
     return rows
 
 
