@@ -26,6 +26,8 @@ from musicwords.listen import DYNAMIC_RANGE, PICTURE_SIZE, SOFTEST
 
 CHECKPOINT = SHIPPED / "diffusion"  # the mini one, whatever the tier: the published one is too large for a page
 
+EXACT = ("transformer.preprocess_conv.weight", "transformer.postprocess_conv.weight")  # not rounded
+
 
 class PromptEncoder(nn.Module):
     """What ``musicwords.diffusion.text_states`` computes, for one text that is not blank."""
@@ -123,8 +125,9 @@ class Decoder(nn.Module):
 
 
 def round_pipeline(pipeline: TextToMusicPipeline) -> None:
-    """Round the weights that generate, in place, as the browser has them."""
-    for part in (pipeline.text_encoder, pipeline.transformer, pipeline.codec.decoder):
+    """Round the weights that generate, in place, as the browser has them: all but the ``EXACT`` ones."""
+    inside = [part for part in pipeline.transformer.children() if not isinstance(part, nn.Conv1d)]
+    for part in (pipeline.text_encoder, *inside, pipeline.codec.decoder):
         round_weights(part)
 
 
@@ -141,7 +144,7 @@ def write_graphs(pipeline: TextToMusicPipeline, target: Path) -> None:
     round_weights(decoder)  # the bands of the picture
     for name, graph in {
         "prompt_encoder": export(PromptEncoder(pipeline), pieces, ["states", "mean"], {"input_ids": {1: "pieces"}}),
-        "denoiser": export(Denoiser(pipeline), conditions, ["velocity"], batch),
+        "denoiser": export(Denoiser(pipeline), conditions, ["velocity"], batch, EXACT),
         "decoder": export(decoder, {"latents": latents}, ["audio", "bands"], {}),
     }.items():
         write(target / f"{name}.onnx.gzip", graph)
