@@ -2,6 +2,7 @@
 
 import gzip
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -36,6 +37,9 @@ CONTROLS = {
     "field of the live search": ".live-search :is(input, label)",
     "example of the live search": "button.live-example",
     "sound to describe": ".live-description :is(button, input, select, label)",
+    "field of the generator": ".live-generate :is(input, label)",
+    "settings of the generator": ".live-settings > summary",
+    "button of the generator": ".live-generate :is(.live-start, .live-again)",
 }
 CLICKABLE = "button, summary, input, select, textarea, [role=button], [onclick], label, object, video"
 
@@ -147,7 +151,8 @@ class Visit:
         if response.status >= 400:
             self.errors.append(f"{response.status} {response.url}")
         elif response.url.startswith("http"):
-            self.bytes[urlsplit(response.url).path] = transferred(response)
+            with suppress(Error):  # a page may leave off loading a file
+                self.bytes[urlsplit(response.url).path] = transferred(response)
 
     def __enter__(self):
         return self

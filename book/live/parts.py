@@ -42,6 +42,7 @@ GROUPS = {
         *(ROOT / "musicwords" / name for name in ("captioner.py", "musicnn.py")),
     ),
     "search": (HERE / "text_tower.py", HERE / "eight_bits.py", *SHARED, *CLIPS),
+    "generate": (HERE / "generator.py", HERE / "eight_bits.py", *SHARED, DATA / "checkpoints" / "diffusion"),
 }
 
 

@@ -13,6 +13,7 @@ QUIZ = "book/description/models"
 LISTENING = "book/live/listening"
 LIVE = "book/live/search"
 DESCRIPTION = "book/live/describe"
+GENERATOR = "book/live/generate"
 both_screens = pytest.mark.parametrize("screen", SCREENS)
 pytestmark = pytest.mark.slow
 
@@ -376,6 +377,41 @@ def test_sound_to_describe(visit, screen):
     page.locator(".live-clip").click()
     page.locator(".live-results li").first.wait_for(timeout=60_000)
     assert page.locator(".live-own p").inner_text() == "Glass hum"
+
+
+@both_screens
+def test_field_of_the_generator(visit, screen):
+    page = visit(GENERATOR, screen)
+    prompt = page.locator(".live-generate input[name=prompt]")
+    page.locator(".live-generate label").first.click()
+    assert prompt.evaluate("field => field === document.activeElement") and prompt.input_value()
+
+
+@both_screens
+def test_settings_of_the_generator(visit, screen):
+    page = visit(GENERATOR, screen)
+    steps = page.locator(".live-generate input[name=steps]")
+    assert not steps.is_visible()
+    shown(page, "settings of the generator").click()
+    assert steps.is_visible()
+    steps.fill("0")
+    page.locator(".live-start").click()
+    assert "Write a whole number" in page.locator(".live-generate .live-status").inner_text()
+
+
+@both_screens
+def test_button_of_the_generator(visit, screen):
+    page = visit(GENERATOR, screen)
+    shown(page, "settings of the generator").click()
+    page.locator(".live-generate input[name=steps]").fill("1")
+    for count in (1, 2):
+        shown(page, "button of the generator").last.click()
+        page.locator(".live-generate .live-results li").nth(count - 1).wait_for(timeout=60_000)
+    start = page.locator(".live-start")
+    start.click()
+    assert start.inner_text() == "Stop"
+    start.click()
+    assert start.inner_text() == "Generate"
 
 
 @both_screens
