@@ -17,6 +17,10 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
 MADE = Path("_build") / "live"  # see book/live/parts.py
+# What a widget says that book/offline/bundle.py has marked.
+LEFT_OUT = (
+    "This copy of the book was packed without the models of this page, which are large. Run make book to have them."
+)
 
 
 class Live(nodes.General, nodes.Element):
@@ -73,7 +77,8 @@ class LiveDirective(SphinxDirective):
 
     def messages(self, words: dict[str, str]) -> list[Words]:
         """Return what the script says, by its names."""
-        return [self.said(Words, one, kind="message", name=name) for name, one in words.items()]
+        named = (words | {"left_out": LEFT_OUT}).items()
+        return [self.said(Words, one, kind="message", name=name) for name, one in named]
 
     def said(self, node_type: type, source: str, **attributes) -> nodes.TextElement:
         """Return words as a node that can be translated: the catalogues leave out what has no source."""

@@ -77,8 +77,9 @@ function equipDescription(widget) {
   let latest; // what was begun last: what was begun before shows nothing any more
   let address; // of the reader's own sound
 
-  if (location.protocol === "file:") {
-    say(words("file"));
+  const hindered = hindrance(widget, words);
+  if (hindered) {
+    say(hindered);
     return;
   }
 

@@ -20,8 +20,9 @@ function equipGenerator(widget) {
   let asked; // the settings of the job that runs
   let began;
 
-  if (location.protocol === "file:") {
-    status.textContent = words("file");
+  const hindered = hindrance(widget, words);
+  if (hindered) {
+    status.textContent = hindered;
     return;
   }
 

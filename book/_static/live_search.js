@@ -18,8 +18,9 @@ function equipSearch(widget) {
 
   const wanted = () => field.value.trim();
 
-  if (location.protocol === "file:") {
-    status.textContent = words("file");
+  const hindered = hindrance(widget, words);
+  if (hindered) {
+    status.textContent = hindered;
     return;
   }
 

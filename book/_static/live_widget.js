@@ -21,6 +21,12 @@ function wordsOf(widget) {
       .textContent.replace(/\{(\w+)\}/g, (_, key) => values[key]);
 }
 
+// Return why a widget cannot run here, in words, or undefined if it can.
+function hindrance(widget, words) {
+  if ("leftOut" in widget.dataset) return words("left_out");
+  if (location.protocol === "file:") return words("file");
+}
+
 // Return the address of the folder of each group that a widget loads, such as `search`.
 function foldersOf(widget) {
   const keys = widget.dataset.parts.split(" ");

@@ -23,6 +23,8 @@ from self_contained import DATA_URI, media_name
 FOLDER = "connecting_music_audio_and_natural_language"
 PDF = f"{FOLDER}.pdf"
 WITH_OUTPUTS = ".outputs.ipynb"
+LEFT_OUT = ("description", "generate")  # groups of live pages with large models: see book/live/parts.py
+WIDGETS = re.compile(rf'(?=data-parts="[^"]*\b(?:{"|".join(LEFT_OUT)})-)')
 README = """\
 {title}
 {version}
@@ -30,8 +32,9 @@ README = """\
 This folder holds the whole book, and needs no network.
 
 Read it    Open pages/index.html in a browser. Players, formulas, quizzes and the search work from there.
-           Pages that run a model, such as "Search the clips yourself", need a web server, such as that of Python:
-           run "python -m http.server" in the folder pages, and open http://localhost:8000.
+           "Search the clips yourself" runs a model, which needs a web server, such as that of Python: run
+           "python -m http.server" in the folder pages, and open http://localhost:8000.
+           The pages that describe and generate music are there without their models, which are large.
 Print it   {pdf} has the same pages for paper, in A4.
 Notebooks  notebooks/index.ipynb lists them, for JupyterLab or VS Code, started in this folder. A notebook whose
            name ends in {ending} also has the results of its cells. Their sounds lie among the pages.
@@ -103,13 +106,19 @@ def notebook_files(build: Path, sources: Path) -> Iterator[tuple[str, bytes]]:
 def entries(build: Path, sources: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of each file.
 
-    What is hidden among the pages belongs to the build, and the social previews to sites that show a link.
+    What is hidden among the pages belongs to the build, and the social previews to sites that show a link. A widget
+    whose models are left out is marked, and says so.
     """
     pages = build / "html"
     for path in pages.rglob("*"):
         inside = path.relative_to(pages)
-        if path.is_file() and not any(part.startswith(".") or part == "social_previews" for part in inside.parts):
-            yield f"pages/{inside.as_posix()}", path.read_bytes()
+        group = inside.parts[2].split("-")[0] if inside.parts[:2] == ("_static", "live") else None
+        hidden = any(part.startswith(".") or part == "social_previews" for part in inside.parts)
+        if path.is_file() and not hidden and group not in LEFT_OUT:
+            content = path.read_bytes()
+            if path.suffix == ".html":
+                content = WIDGETS.sub("data-left-out ", content.decode()).encode()
+            yield f"pages/{inside.as_posix()}", content
     for name, content in notebook_files(build, sources):
         yield f"notebooks/{name}", content
     yield PDF, (build / PDF).read_bytes()

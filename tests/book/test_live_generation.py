@@ -2,9 +2,7 @@
 
 import csv
 import io
-import os
 import re
-import shutil
 import sys
 from inspect import signature
 from pathlib import Path
@@ -14,7 +12,7 @@ import pytest
 import soundfile
 import torch
 from building import build, served
-from filelock import FileLock
+from live_book import make_live_book, make_parts
 from run_notebooks import ROOT
 from small_book import built, catalogue, make_book, write_contents, write_page
 from visit import Visit, wait_until
@@ -24,10 +22,12 @@ from musicwords.diffusion import TextToMusicPipeline
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 sys.path.insert(0, str(ROOT / "book" / "live"))
+sys.path.insert(0, str(ROOT / "book" / "offline"))
 import generator
+import live
 import live_generate
-import packages
 import parts
+from bundle import WIDGETS
 
 NAME = "book/part/generate"
 PAGES = ("book/generation/intro", NAME)  # the first is without a generator
@@ -54,19 +54,13 @@ SAME_SAMPLES = 1e-3
 @pytest.fixture(scope="module")
 def made() -> dict:
     """What parts.json holds, after the parts were made."""
-    (ROOT / "_build").mkdir(exist_ok=True)
-    try:
-        with FileLock(ROOT / "_build" / "live.lock"):
-            return parts.make()
-    except packages.NoPackages as error:
-        pytest.fail(str(error)) if os.environ.get("CI") else pytest.skip(str(error))
+    return make_parts()
 
 
 @pytest.fixture(scope="module")
 def book(made, tmp_path_factory) -> Path:
     """A small book with a generator."""
-    root = make_book(tmp_path_factory.mktemp("live"))
-    shutil.copytree(ROOT / parts.MADE, root / parts.MADE)
+    root = make_live_book(tmp_path_factory.mktemp("live"))
     write_contents(root, *PAGES)
     write_page(root, "# Another page\n\nText.\n", PAGES[0])
     write_page(root, PAGE, NAME)
@@ -464,6 +458,17 @@ def test_page_that_was_opened_as_a_file_says_that_it_needs_a_server(browser, htm
     page.goto((html / f"{NAME}.html").as_uri())
     wait_until(page, "document.querySelector('.live-status').textContent")
     assert "needs a web server" in said(page) and start(page).is_disabled()
+    page.close()
+
+
+@pytest.mark.slow
+def test_page_that_was_packed_without_its_models_says_so(browser, small_site, html):
+    packed = WIDGETS.sub("data-left-out ", (html / f"{NAME}.html").read_text(encoding="utf-8"))
+    page = browser.new_page()
+    page.route("**/packed.html", lambda route: route.fulfill(body=packed, content_type="text/html; charset=utf-8"))
+    page.goto(f"{small_site}/{Path(NAME).parent}/packed.html")
+    wait_until(page, "document.querySelector('.live-status').textContent")
+    assert said(page) == live.LEFT_OUT and start(page).is_disabled()
     page.close()
 
 

@@ -346,6 +346,25 @@ def test_same_build_gives_the_same_bytes(book, bundle):
     assert bundle.read_bytes() == before
 
 
+def test_models_that_are_large_are_left_out_and_their_widgets_marked(book, pdf, tmp_path):
+    copy = Path(shutil.copytree(book.parent / "_build", tmp_path / "_build"))
+    widget = '<div class="live-x" data-parts="runtime-1 {}-1" data-bytes="9"></div>'
+    for group in ("runtime", "search", "description", "generate"):
+        file = copy / "html" / "_static" / "live" / f"{group}-1" / "model.onnx.gzip"
+        file.parent.mkdir(parents=True)
+        file.touch()
+        (copy / "html" / f"{group}.html").write_text(widget.format(group), encoding="utf-8")
+    done = offline("bundle.py", copy, "--sources", book)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(next(copy.glob("*.zip"))) as archive:
+        names = [Path(name) for name in archive.namelist()]
+        assert {name.parent.name for name in names if name.suffix == ".gzip"} == {"runtime-1", "search-1"}
+        pages = {name.stem: archive.read(name.as_posix()).decode() for name in names if name.match("pages/*.html")}
+    left_out = {name for name, page in pages.items() if "data-left-out" in page}
+    assert left_out == {"description", "generate"}
+    assert pages["generate"] == widget.format("generate").replace("data-parts", "data-left-out data-parts")
+
+
 def test_bundle_without_a_part_is_not_written(book, pdf, tmp_path):
     copy = Path(shutil.copytree(book.parent / "_build", tmp_path / "_build"))
     (copy / pdf.name).unlink()
