@@ -95,7 +95,7 @@ def score(root: Path, name: str) -> str:
     if name not in entries:
         raise ValueError(f"there is no score {name!r} in {(DATA / 'scores.yml').as_posix()}")
     entry = entries[name]
-    return entry.get("as", "{:.2f}").format(float(select(root, entry))).replace("%", "\u00a0%")
+    return entry.get("as", "{:.2f}").format(float(select(root, entry))).replace("%", "\u00a0%").replace("-", "−")
 
 
 def seconds(root: Path, entry: dict) -> tuple[float, bool]:
