@@ -1,8 +1,8 @@
 """Measure what a reader waits for, and write the tables of the page on running times, beside this file: ``make bench``.
 
 Each notebook is executed in a process of its own with an empty cache. The book is built twice, the second time
-after an edit to one page, and its pages are weighed in a browser. Last comes recipes/benchmarks/search.py, for the
-notebook on search in a million vectors.
+after an edit to one page, its pages are weighed in a browser, and those that run a model are tried there. Last comes
+recipes/benchmarks/search.py, for the notebook on search in a million vectors.
 """
 
 import csv
@@ -18,9 +18,15 @@ import psutil
 from building import build_command, chromium, served
 from find_browser import find_browser
 from run_notebooks import ROOT, notebooks
-from visit import weigh
+from visit import Visit, weigh
 
 TABLES = Path(__file__).resolve().parent
+# Pages that run a model -> what begins it, and where what comes out appears.
+LIVE = {
+    "search": (lambda page, text: page.locator(".live-search input").fill(text), ".live-results li"),
+    "describe": (lambda page, _: page.locator(".live-clip").click(), ".live-described li"),
+    "generate": (lambda page, _: page.locator(".live-start").click(), ".live-results li"),
+}
 
 
 def measure(command: list[str], folder: Path) -> tuple[float, float]:
@@ -77,8 +83,27 @@ def bench_notebooks() -> list[dict]:
     return [*rows, total | {"peak memory (MB)": max(row["peak memory (MB)"] for row in rows)}]
 
 
-def bench_build() -> list[dict]:
-    """Build the book twice, weigh its pages in a browser, and return what was measured."""
+def bench_live(browser, site: str) -> list[dict]:
+    """Use the pages that run a model twice, and return what they load and how long one waits."""
+    rows = []
+    for name, (begin, result) in LIVE.items():
+        with Visit(browser, site, f"book/live/{name}.html") as visit:
+            size, seconds = int(visit.page.locator("[data-bytes]").get_attribute("data-bytes")), []
+            for text in ("slow piano", "fast folk dance"):
+                visit.page.locator(result).evaluate_all("all => all.forEach((one) => (one.dataset.old = true))")
+                start = time.perf_counter()
+                begin(visit.page, text)
+                visit.page.locator(f"{result}:not([data-old])").first.wait_for(timeout=120_000)
+                seconds.append(round(time.perf_counter() - start, 2))
+            titles = ("seconds to the first result", "seconds to the next")
+            rows.append(
+                {"page": name, "loaded once (MB)": round(size / 1e6, 1)} | dict(zip(titles, seconds, strict=True))
+            )
+    return rows
+
+
+def bench_build() -> tuple[list[dict], list[dict]]:
+    """Build the book twice, weigh its pages in a browser, and return what was measured, of pages with models last."""
     with tempfile.TemporaryDirectory() as output:
         execute = [sys.executable, "tests/run_notebooks.py", "--build", f"{output}/_build"]
         command = build_command(Path(output))
@@ -89,7 +114,8 @@ def bench_build() -> list[dict]:
         size = sum(path.stat().st_size for path in html.rglob("*") if path.is_file())
         with served(html) as site, chromium(find_browser()) as browser:
             share, own = weigh(browser, site)
-    return [
+            live = bench_live(browser, site)
+    built = [
         {"what": "build with all notebooks executed (s)", "value": round(cold, 1)},
         {"what": "build after an edit to one page (s)", "value": round(warm, 1)},
         {"what": "the whole built book with its sounds (MB)", "value": round(size / 1e6, 1)},
@@ -99,9 +125,11 @@ def bench_build() -> list[dict]:
         {"what": "processor cores", "value": psutil.cpu_count()},
         {"what": "Python", "value": platform.python_version()},
     ]
+    return built, live
 
 
 if __name__ == "__main__":
     write("bench_notebooks.csv", bench_notebooks())
-    write("bench_build.csv", bench_build())
+    for name, rows in zip(("bench_build.csv", "bench_live.csv"), bench_build(), strict=True):
+        write(name, rows)
     subprocess.run([sys.executable, "-m", "recipes.benchmarks.search"], cwd=ROOT, check=True)

@@ -112,9 +112,9 @@ def entries(build: Path, sources: Path) -> Iterator[tuple[str, bytes]]:
     pages = build / "html"
     for path in pages.rglob("*"):
         inside = path.relative_to(pages)
-        group = inside.parts[2].split("-")[0] if inside.parts[:2] == ("_static", "live") else None
         hidden = any(part.startswith(".") or part == "social_previews" for part in inside.parts)
-        if path.is_file() and not hidden and group not in LEFT_OUT:
+        large = any(inside.match(f"_static/live/{group}-*/*") for group in LEFT_OUT)
+        if path.is_file() and not hidden and not large:
             content = path.read_bytes()
             if path.suffix == ".html":
                 content = WIDGETS.sub("data-left-out ", content.decode()).encode()
