@@ -1,7 +1,8 @@
 // The built pages as one page for paper: all chapters in the order of the contents, and nothing that needs a click.
 //
 // - Links between pages become links within this one, with the page of paper behind those to other chapters.
-// - A player becomes its spectrogram, with a note where it can be heard. Folded code is left out, with a note.
+// - A player becomes its spectrogram, with a note where it can be heard, and a widget that runs a model a note where it
+//   can be tried. Folded code is left out, with a note.
 // - The answers of quizzes and the solutions of exercises stand at the end of their chapter.
 
 const UNUSED = "script, audio source, .headerlink, .toctree-wrapper, .quiz-score";
@@ -128,18 +129,18 @@ function prepare(chapter, known, site) {
 }
 
 function replacePlayers({ name, article }, site) {
-  for (const row of all(article, ".sounds, audio")) {
-    if (row.matches(".sounds audio")) {
-      row.remove();
-      continue;
-    }
+  const note = (row, words, kind) => {
     const section = row.closest("section[id]")?.id ?? "";
     const where = site
       ? make("a", { href: `${site}${name}.html#${section}` }, `${site}${name}.html`.replace(/^https?:\/\//, ""))
       : `${name}.html among the pages of the book`;
-    const note = make("p", { class: "paper-note paper-sound" }, "♪ To hear: ", where);
-    if (row.localName === "audio") row.replaceWith(note);
-    else row.after(note);
+    return make("p", { class: `paper-note ${kind}` }, words, where);
+  };
+  for (const widget of all(article, "[data-parts]")) widget.replaceWith(note(widget, "To try: ", "paper-widget"));
+  for (const row of all(article, ".sounds, audio")) {
+    if (row.matches(".sounds audio")) row.remove();
+    else if (row.localName === "audio") row.replaceWith(note(row, "♪ To hear: ", "paper-sound"));
+    else row.after(note(row, "♪ To hear: ", "paper-sound"));
   }
 }
 

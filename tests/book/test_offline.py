@@ -57,6 +57,8 @@ Equation {eq}`eq` is numbered.
 
 ## A section
 
+<div class="live-x" data-parts="x-1"><form><input><p>Words of a widget</p></form></div>
+
 :::{exercise-start}
 :label: ex-one
 :::
@@ -222,6 +224,7 @@ def test_no_text_is_off_the_page(pdf):
 
 
 def test_players_are_pictures_with_a_note(texts):
+    assert "To try: example.org/book/book/part/page.html" in "".join(texts) and "Words of" not in "".join(texts)
     assert "The choir" in texts[2] and "To hear: example.org/book/book/intro.html" in texts[2]
 
 
