@@ -41,6 +41,7 @@ CONTROLS = {
     "settings of the generator": ".live-settings > summary",
     "button of the generator": ".live-generate :is(.live-start, .live-again)",
 }
+FOLDS = ("folded code", "solution", "answer of a quiz", "settings of the generator")  # what a click opens
 CLICKABLE = "button, summary, input, select, textarea, [role=button], [onclick], label, object, video"
 
 # One token of each kind of code keeps its color, the others become plain text: to measure each of the thousands on a
@@ -190,9 +191,7 @@ def see(browser, site: str, name: str, screen: str) -> Seen:
         bytes_loaded, requests = dict(visit.bytes), list(visit.requests)
         question = [", ".join(CONTROLS.values()), CLICKABLE]
         at_first = visit.page.evaluate(LOOK, question)
-        dead = visit.page.evaluate(
-            OPEN, ", ".join(CONTROLS[name] for name in ("folded code", "solution", "answer of a quiz"))
-        )
+        dead = visit.page.evaluate(OPEN, ", ".join(CONTROLS[name] for name in FOLDS))
         visit.page.wait_for_timeout(500)  # milliseconds: what opens fades in
         looked = visit.page.evaluate(LOOK, question) | {part: at_first[part] for part in ("first", "code")}
         findings = [f"light: {finding}" for finding in visit.findings()]

@@ -73,7 +73,7 @@ def page(book):
 
 def test_clip_is_a_player_with_its_words(book, page):
     first, second, _ = page(CORE).select("figure.sound")
-    assert first.strong.text == 'A <b> & "B"'
+    assert first.strong.text == "A <b> & “B”"
     assert first.figcaption.em.text == "voices"
     assert first.figcaption.a["href"] == "deeper.html"
     assert second.strong.text == "Two chords and a few bells"
