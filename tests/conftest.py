@@ -10,6 +10,7 @@ from building import build, build_edition, chromium, served
 from filelock import FileLock
 from find_browser import find_browser
 from run_notebooks import ROOT, execute, fill
+from small_book import built
 
 
 def pytest_configure(config):
@@ -106,6 +107,19 @@ def built_book(executed, shared) -> Path:
 def site(built_book) -> Iterator[str]:
     """The address at which the built book is served."""
     with served(built_book) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def html(book) -> Path:
+    """The folder of the pages of the small ``book`` of a module."""
+    return built(book)
+
+
+@pytest.fixture(scope="module")
+def small_site(html) -> Iterator[str]:
+    """The address at which the pages of a small book are served."""
+    with served(html) as address:
         yield address
 
 

@@ -17,6 +17,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
 MADE = Path("_build") / "live"  # see book/live/parts.py
+NO_DATA = "?"  # in place of a number that was not computed, since the parts were not made
 # What a widget says that book/offline/bundle.py has marked.
 LEFT_OUT = (
     "This copy of the book was packed without the models of this page, which are large. Run make book to have them."
@@ -37,6 +38,11 @@ class Live(nodes.General, nodes.Element):
     def attributes_of_parts(self) -> str:
         """Return the attributes by which the script knows what to load."""
         return f'data-parts="{self["parts"]}" data-bytes="{self["bytes"]}"'
+
+    def examples(self) -> str:
+        """Return a button for each example, off until the script turns it on."""
+        words = self.words("example")
+        return " ".join(f'<button type="button" class="live-example" disabled>{one}</button>' for one in words)
 
     def messages(self) -> str:
         """Return the element that holds the messages of the script, by their names."""

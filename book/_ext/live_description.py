@@ -25,13 +25,12 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from live import MADE, Live, LiveDirective, Words, add_widget
+from live import MADE, NO_DATA, Live, LiveDirective, Words, add_widget
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 GROUPS = ("runtime", "clips", "description")
-NO_DATA = "?"  # in place of a number that was not computed, since the parts were not made
 METHODS = {"true": "captioner", "deaf": "captioner without audio"}
 NUMBER = re.compile(r"\{(true|deaf) (\w+)\}")
 LABELS = {

@@ -110,7 +110,6 @@ def write_generator(translator: object, node: LiveGenerate) -> None:
     """Write fields and buttons, off until the script turns them on, with places for what is generated."""
     name = f"live-generate-{node['number']}"
     messages = {one["name"]: html.escape(one.astext()) for one in node if one["kind"] == "message"}
-    examples = node.words("example")
 
     def field(kind: str, **attributes) -> str:
         label = f'<label for="{name}-{kind}">{node.words(kind)[0]}</label>'
@@ -118,15 +117,14 @@ def write_generator(translator: object, node: LiveGenerate) -> None:
         return f'{label}\n<input id="{name}-{kind}" name="{kind}" autocomplete="off" {given} disabled>\n'
 
     text = {"type": "text", "spellcheck": "false", "maxlength": LONGEST}
-    prompt, negative = field("prompt", value=examples[0], **text), field("negative", **text)
-    buttons = " ".join(f'<button type="button" class="live-example" disabled>{one}</button>' for one in examples)
+    prompt, negative = field("prompt", value=node.words("example")[0], **text), field("negative", **text)
     numbers = [
         f"<div>{field(kind, type='number', value=value, min=low, max=high, step=step)}</div>\n"
         for kind, (_, value, low, high, step) in NUMBERS.items()
     ]
     translator.body.append(
         f'<div class="live-generate" {node.attributes_of_parts()}>\n<form novalidate>\n{prompt}'
-        f"<p>{node.words('before')[0]} {buttons}</p>\n"
+        f"<p>{node.words('before')[0]} {node.examples()}</p>\n"
         f'<details class="live-settings"><summary>{node.words("settings")[0]}</summary>\n{negative}'
         f'<div class="live-numbers">{"".join(numbers)}</div></details>\n'
         f'<p><button type="submit" class="live-start" disabled>{messages["generate"]}</button>\n'

@@ -17,13 +17,12 @@ import math
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from live import Live, LiveDirective, Words, add_widget
+from live import NO_DATA, Live, LiveDirective, Words, add_widget
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 GROUPS = ("runtime", "clips", "search")
-NO_DATA = "?"  # in place of a number that was not computed, since the parts were not made
 LABEL = "What do you want to hear? Write in English or Chinese."
 EXAMPLES = "For example:"
 # What the script says: the names are those of live_search.js, the words in braces are filled in by it.
@@ -80,14 +79,11 @@ class ShowLiveSearch(LiveDirective):
 def write_field(translator: object, node: LiveSearch) -> None:
     """Write the field, off until the script turns it on, with a place for what is found."""
     name = f"live-search-{node['number']}"
-    examples = " ".join(
-        f'<button type="button" class="live-example" disabled>{words}</button>' for words in node.words("example")
-    )
     translator.body.append(
         f'<div class="live-search" {node.attributes_of_parts()}>\n'
         f'<form><label for="{name}">{node.words("label")[0]}</label>\n'
         f'<input type="search" id="{name}" autocomplete="off" spellcheck="false" maxlength="400" disabled>\n'
-        f"<p>{node.words('before')[0]} {examples}</p></form>\n"
+        f"<p>{node.words('before')[0]} {node.examples()}</p></form>\n"
         f'<p class="live-status" role="status"></p>\n<ol class="live-results sounds"></ol>\n'
         f"{node.messages()}\n"
         f"<noscript><p>{node.words('noscript')[0]}</p></noscript>\n</div>\n"

@@ -26,12 +26,13 @@ from packages import LOCK, NoPackages
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-DATA = ROOT / "musicwords" / "data"
+CODE = ROOT / "musicwords"
+DATA = CODE / "data"
 MADE = Path("_build") / "live"  # in the root of the book
 # Group -> what it is made of, first the module whose ``write_group(target, made, groups)`` writes its files to the
 # folder ``target`` and returns what is to be said of it. It may read the folders of ``groups``, those before it.
 SHARED = (HERE / "files.py", HERE / "packages.py", LOCK)
-CLIPS = (HERE / "clip_entries.py", HERE / "files.py", DATA / "checkpoints" / "clap", DATA / "clips")
+CLIPS = (HERE / "clip_entries.py", HERE / "files.py", DATA / "checkpoints" / "clap", DATA / "clips", CODE / "listen.py")
 GROUPS = {
     "runtime": (HERE / "runtime.py", *SHARED),
     "clips": CLIPS,
@@ -39,10 +40,13 @@ GROUPS = {
         *(HERE / "description.py", HERE / "eight_bits.py", HERE / "files.py"),
         *(DATA / name for name in ("clips", "recordings")),
         *(DATA / "checkpoints" / name for name in ("clap", "captioner", "musicnn-mtt")),
-        *(ROOT / "musicwords" / name for name in ("captioner.py", "musicnn.py")),
+        *(CODE / name for name in ("captioner.py", "musicnn.py")),
     ),
     "search": (HERE / "text_tower.py", HERE / "eight_bits.py", *SHARED, *CLIPS),
-    "generate": (HERE / "generator.py", HERE / "eight_bits.py", *SHARED, DATA / "checkpoints" / "diffusion"),
+    "generate": (
+        *(HERE / "generator.py", HERE / "eight_bits.py", *SHARED, DATA / "checkpoints" / "diffusion"),
+        *(CODE / name for name in ("codec.py", "diffusion.py", "inputs.py", "listen.py")),
+    ),
 }
 
 

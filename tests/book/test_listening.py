@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from building import served
 from run_notebooks import ROOT
 from small_book import built, catalogue, make_book, write_contents, write_page
 from visit import Visit, wait_until
@@ -82,19 +81,6 @@ def book(tmp_path_factory) -> Path:
     write_page(root, "# Other page\n\nText.\n", "book/other")
     write_sounds(root)
     return root
-
-
-@pytest.fixture(scope="module")
-def html(book) -> Path:
-    """The folder of the pages."""
-    return built(book)
-
-
-@pytest.fixture(scope="module")
-def small_site(html) -> str:
-    """The address at which the pages are served."""
-    with served(html) as address:
-        yield address
 
 
 @pytest.fixture

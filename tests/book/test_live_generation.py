@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from building import build, served
+from building import build
 from live_book import make_live_book, make_parts
 from run_notebooks import ROOT
 from small_book import built, catalogue, make_book, write_contents, write_page
@@ -65,19 +65,6 @@ def book(made, tmp_path_factory) -> Path:
     write_page(root, "# Another page\n\nText.\n", PAGES[0])
     write_page(root, PAGE, NAME)
     return root
-
-
-@pytest.fixture(scope="module")
-def html(book) -> Path:
-    """The folder of the pages."""
-    return built(book)
-
-
-@pytest.fixture(scope="module")
-def small_site(html):
-    """The address at which the small book is served."""
-    with served(html) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

@@ -140,12 +140,6 @@ def book(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def html(book) -> Path:
-    """The folder of the pages."""
-    return built(book)
-
-
-@pytest.fixture(scope="module")
 def shown(html):
     """The quiz in its page."""
     page = BeautifulSoup((html / "book" / "intro.html").read_text(encoding="utf-8"), "html.parser")
