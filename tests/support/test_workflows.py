@@ -50,6 +50,14 @@ def test_a_publication_is_not_broken_off():
     assert read(DEPLOY)["jobs"]["deploy"]["concurrency"]["cancel-in-progress"] is False
 
 
+def test_pages_are_tested_by_the_job_that_builds_them():
+    ranges = yaml.safe_dump(read("test.yml")["jobs"]["ranges"], width=1000)
+    left_out = set(re.findall(r"--deselect (\S+)", ranges))
+    assert [name for name in left_out if not (ROOT / name).is_file()] == []
+    live = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests" / "book").glob("test_live_*.py")}
+    assert live and live <= left_out
+
+
 @pytest.mark.parametrize(("name", "job", "what"), jobs(), ids=lambda value: value if isinstance(value, str) else "")
 def test_actions_are_pinned_and_jobs_end(name, job, what):
     if "uses" in what:
