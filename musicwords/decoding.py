@@ -34,6 +34,8 @@ BLOCK = 1.0  # seconds that are given at a time
 GAP = 0.06  # seconds; time stamps of lossy formats jump by less
 CANCELED = 0.01  # of the level of a channel, -40 dB: the channels are of opposite phase
 OGG_PAGE = 27 + 255 + 255 * 255  # bytes, at most
+# Titles may be no UTF-8. PyAV before 19 refuses such a file unless it is told otherwise; later ones cannot be told.
+ANY_TITLES = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 class Undecodable(ValueError):
@@ -70,7 +72,7 @@ class Decoder:
         self._check()
         options = {"format_whitelist": ",".join(CONTAINERS)}
         try:
-            self._container = av.open(self._file, options=options, metadata_errors="replace")
+            self._container = av.open(self._file, options=options, **ANY_TITLES)
         except (av.FFmpegError, ValueError) as error:
             raise self._file.error or Undecodable("It is no audio, or of a kind that FFmpeg does not know.") from error
         if not self._container.streams.audio:
