@@ -68,25 +68,19 @@ def test_views_are_views(device, sound):
     assert there.mT.stride() == here.mT.stride()
 
 
-MODULES = {
-    "linear": (nn.Linear, 8, 4),
-    "lstm": (nn.LSTM, 8, 5),
-    "conv1d": (nn.Conv1d, 3, 4, 2),
-    "norm": (nn.LayerNorm, 8),
-}
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_modules_compute_there_what_they_compute_here(device, sound, name):
+@pytest.mark.parametrize(
+    ("kind", "sizes"), [(nn.Linear, (8, 4)), (nn.LSTM, (8, 5)), (nn.Conv1d, (3, 4, 2)), (nn.LayerNorm, (8,))]
+)
+def test_modules_compute_there_what_they_compute_here(device, sound, kind, sizes):
     torch.manual_seed(0)
-    kind, *sizes = MODULES[name]
     module = kind(*sizes)
     with torch.no_grad():
         here = module(sound)
         there = module.to(device)(sound.to(device))
     here, there = (one[0] if isinstance(one, tuple) else one for one in (here, there))
     assert next(module.parameters()).device.type == there.device.type == device
-    torch.testing.assert_close(there.cpu(), here)  # an LSTM is one kernel here and several there, which round otherwise
+    # An LSTM is one kernel here and several there, which round otherwise: by 1.5e-7 at most, for 300 seeds.
+    torch.testing.assert_close(there.cpu(), here, rtol=1e-5, atol=1e-6)
 
 
 def test_gradients_are_there(device, sound):
